@@ -1,0 +1,35 @@
+//! The RPC between a program and the service, defined once.
+//!
+//! A frame is one record of a `SOCK_SEQPACKET` unix socket: a 16-byte header and at most
+//! [`MAX_PAYLOAD`] bytes of payload, all integers little-endian. File descriptors never stand in
+//! a frame; they travel beside it as `SCM_RIGHTS` (see unix(7)).
+//!
+//! This crate knows no socket, no clock and no allocator. Decoding is total: any input gives a
+//! value or a [`DecodeError`], never a panic. The TypeScript codec (packages/service) reads the
+//! same golden frames, `golden/frames.txt`.
+//!
+//! Compatibility: a frame whose major version differs is refused with `EPROTO`. Within one major
+//! version ops and trailing payload fields may be added, so that a library works with a service
+//! one minor version newer: a decoder ignores payload bytes behind the fields it knows, and an
+//! unknown op is answered with `EOPNOTSUPP`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod addr;
+mod cursor;
+mod frame;
+mod mark;
+mod name;
+mod reply;
+mod request;
+
+pub use addr::{Family, SockAddr};
+pub use cursor::{DecodeError, EncodeError};
+pub use frame::{HEADER_LEN, Header, MAGIC, MAX_FRAME, MAX_PAYLOAD, VERSION_MAJOR, VERSION_MINOR};
+pub use mark::{MARK_UNSET, Mark, SocketState};
+pub use name::{NAME_LEN, SocketName};
+pub use reply::{HelloReply, MAX_ADDRESSES, MapReply, Reply, Status};
+pub use request::{
+    CONNECT_NONBLOCKING, CONNECT_WAIT, MAX_OPTION_LEN, MAX_PROGRAM_LEN, Op, Request,
+    SOCKET_CLOEXEC, SOCKET_NONBLOCK,
+};
