@@ -1,1 +1,117 @@
-//! placeholder
+//! Facts about other processes, and replacing our own.
+
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::RawFd;
+
+use crate::call::check;
+
+/// `/proc/PID/comm`: the name ps(1) shows, at most 15 bytes; `None` when the process has gone.
+pub fn program(pid: u32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
+}
+
+/// Random bytes from getrandom(2).
+pub fn random_u64() -> io::Result<u64> {
+    let mut bytes = [0u8; 8];
+    // SAFETY: getrandom(2) writes at most 8 bytes into a live array; up to 256 bytes come whole.
+    let n = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if usize::try_from(n) != Ok(bytes.len()) {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+/// What of a launcher's own state the program that replaces it must not inherit.
+#[derive(Clone, Debug, Default)]
+pub struct ExecOptions {
+    /// The soft RLIMIT_NOFILE to go back to (Node raises it).
+    pub nofile_soft: Option<u64>,
+    /// Signals that were ignored before Node started, to be ignored again.
+    pub ignore_signals: Vec<i32>,
+}
+
+/// execve(2) in place of this process: same pid and tty. Signal dispositions and mask are reset,
+/// fds 0-2 are made blocking again (libuv sets O_NONBLOCK), all others close on exec.
+/// Returns only the error.
+pub fn exec_replace(
+    file: &CString,
+    argv: &[CString],
+    env: &[CString],
+    options: &ExecOptions,
+) -> io::Error {
+    let pointers = |list: &[CString]| -> Vec<*const libc::c_char> {
+        list.iter()
+            .map(|s| s.as_ptr())
+            .chain([std::ptr::null()])
+            .collect()
+    };
+    let (argv, env) = (pointers(argv), pointers(env));
+    if let Err(e) = prepare(options) {
+        return e;
+    }
+    // SAFETY: execve(2) reads NUL-terminated strings and null-terminated arrays; the CStrings
+    // live in the caller's slices across the call.
+    unsafe { libc::execve(file.as_ptr(), argv.as_ptr(), env.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+fn prepare(options: &ExecOptions) -> io::Result<()> {
+    if let Some(soft) = options.nofile_soft {
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: getrlimit(2) writes one rlimit.
+        check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+        limit.rlim_cur = soft.min(limit.rlim_max);
+        // SAFETY: setrlimit(2) reads one rlimit.
+        check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
+    }
+    for fd in 0..3 {
+        blocking_and_kept(fd);
+    }
+    // SAFETY: close_range(2) with CLOSE_RANGE_CLOEXEC only sets a flag on fds of this process,
+    // which ends or gives them up with the execve that follows.
+    check(unsafe {
+        libc::close_range(
+            3,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC.cast_signed(),
+        )
+    })?;
+    for signal in 1..=64 {
+        let action = if options.ignore_signals.contains(&signal) {
+            libc::SIG_IGN
+        } else {
+            libc::SIG_DFL
+        };
+        // SAFETY: signal(2) with SIG_DFL or SIG_IGN installs no handler; SIGKILL, SIGSTOP and
+        // libc's own signals give an error, which is what is wanted.
+        unsafe { libc::signal(signal, action) };
+    }
+    // SAFETY: sigset_t is plain data, filled by sigemptyset(3) before sigprocmask(2) reads it.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+    Ok(())
+}
+
+fn blocking_and_kept(fd: RawFd) {
+    // SAFETY: fcntl(2) with these commands takes ints only; a closed fd gives EBADF, which is the
+    // caller's own state and stays so.
+    unsafe {
+        let flags = libc::fcntl(fd, libc::F_GETFL);
+        if flags >= 0 && flags & libc::O_NONBLOCK != 0 {
+            libc::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK);
+        }
+        let flags = libc::fcntl(fd, libc::F_GETFD);
+        if flags >= 0 {
+            libc::fcntl(fd, libc::F_SETFD, flags & !libc::FD_CLOEXEC);
+        }
+    }
+}
