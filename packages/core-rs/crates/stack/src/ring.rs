@@ -1,0 +1,86 @@
+//! Memory of a connection's rings. The stack asks for it and gives it back; where it comes from
+//! (mapped lazily, pooled) is the owner's business.
+
+use std::fmt;
+
+/// Bytes that a ring lives in.
+pub trait RingBytes: Send {
+    /// The bytes; always the same slice.
+    fn bytes_mut(&mut self) -> &mut [u8];
+
+    /// Lets the owner take its own type back in [`RingSource::give`].
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send>;
+}
+
+/// Owned memory of one ring.
+pub struct Ring(Box<dyn RingBytes>);
+
+impl Ring {
+    /// Wraps the owner's memory.
+    pub fn new(bytes: impl RingBytes + 'static) -> Ring {
+        Ring(Box::new(bytes))
+    }
+
+    /// The owner's memory again, when it is a `T`.
+    pub fn downcast<T: RingBytes + 'static>(self) -> Option<Box<T>> {
+        self.0.into_any().downcast().ok()
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.0.bytes_mut()
+    }
+}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ring")
+    }
+}
+
+/// Where rings come from and go back to.
+pub trait RingSource {
+    /// Memory of exactly `len` bytes, or `None` when there is none: the connection is refused.
+    /// The contents don't matter.
+    fn take(&mut self, len: usize) -> Option<Ring>;
+
+    /// Memory that is no longer used.
+    fn give(&mut self, ring: Ring);
+}
+
+impl RingBytes for Vec<u8> {
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
+        self
+    }
+}
+
+/// Rings on the heap: for tests and small programs.
+#[derive(Debug, Default)]
+pub struct HeapRings {
+    free: Vec<Ring>,
+    /// Rings handed out and not given back.
+    pub taken: usize,
+}
+
+impl RingSource for HeapRings {
+    fn take(&mut self, len: usize) -> Option<Ring> {
+        self.taken += 1;
+        let reused = self.free.pop().and_then(Ring::downcast::<Vec<u8>>);
+        let bytes = reused.map_or_else(|| vec![0; len], |kept| *kept);
+        Some(Ring::new(if bytes.len() == len {
+            bytes
+        } else {
+            vec![0; len]
+        }))
+    }
+
+    fn give(&mut self, ring: Ring) {
+        self.taken = self.taken.saturating_sub(1);
+        if self.free.len() < 64 {
+            self.free.push(ring);
+        }
+    }
+}
