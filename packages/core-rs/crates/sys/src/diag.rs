@@ -1,1 +1,125 @@
-//! placeholder
+//! Which unix sockets exist, and who is connected to whom: unix_diag (sock_diag(7)).
+//!
+//! Only sockets of the caller's own network namespace are seen; the service creates its programs'
+//! sockets itself, so they are among them.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use crate::call::check;
+use crate::netlink::{NetlinkSocket, Request, attributes, u32_at};
+
+/// `SOCK_DIAG_BY_FAMILY` (linux/sock_diag.h).
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+/// `UDIAG_SHOW_PEER`, `UNIX_DIAG_PEER` (linux/unix_diag.h).
+const SHOW_PEER: u32 = 4;
+const ATTRIBUTE_PEER: u16 = 2;
+/// `struct unix_diag_msg`: family, type, state, pad, inode, cookie.
+const REPLY_LEN: usize = 16;
+
+/// All unix sockets of this network namespace that are open anywhere: cookie (`SO_COOKIE`) to inode.
+///
+/// # Errors
+///
+/// Where the kernel has no unix_diag or a sandbox refuses it; [`live_unix_inodes`] still works then.
+pub fn live_unix_sockets() -> io::Result<HashMap<u64, u32>> {
+    let mut all = HashMap::new();
+    let request = Request::dump(SOCK_DIAG_BY_FAMILY, &unix_request(0, 0));
+    NetlinkSocket::open(libc::NETLINK_SOCK_DIAG)?.ask(request, &mut |kind, body| {
+        if kind == SOCK_DIAG_BY_FAMILY
+            && let (Some(inode), Some(cookie)) = (u32_at(body, 4), cookie_at(body, 8))
+        {
+            all.insert(cookie, inode);
+        }
+    })?;
+    Ok(all)
+}
+
+/// The inodes of all unix sockets of this network namespace, from unix_diag, or where that is
+/// refused from `/proc/net/unix` (which knows no cookies).
+///
+/// # Errors
+///
+/// If neither can be read.
+pub fn live_unix_inodes() -> io::Result<HashSet<u32>> {
+    match live_unix_sockets() {
+        Ok(all) => Ok(all.into_values().collect()),
+        Err(_) => Ok(proc_inodes(&std::fs::read_to_string(
+            "/proc/thread-self/net/unix",
+        )?)),
+    }
+}
+
+/// The inode of the socket that `fd`, a connected unix socket, is connected to.
+///
+/// # Errors
+///
+/// `ENOTCONN` if it has no peer (any more); errors of unix_diag: `/proc` does not know peers.
+pub fn peer_inode(fd: BorrowedFd<'_>) -> io::Result<u32> {
+    let inode = socket_inode(fd)?;
+    let request = Request::new(SOCK_DIAG_BY_FAMILY, 0, &unix_request(inode, SHOW_PEER));
+    let mut peer = None;
+    NetlinkSocket::open(libc::NETLINK_SOCK_DIAG)?.ask(request, &mut |kind, body| {
+        if kind == SOCK_DIAG_BY_FAMILY {
+            peer = peer_in(body);
+        }
+    })?;
+    // The kernel gives 0 for a peer that no file refers to any more (sock_i_ino of an orphan).
+    peer.filter(|&inode| inode != 0)
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTCONN))
+}
+
+/// The inode of a socket, as in `/proc/PID/fd` and unix_diag.
+///
+/// # Errors
+///
+/// `ENOTSOCK` if `fd` is something else.
+pub fn socket_inode(fd: BorrowedFd<'_>) -> io::Result<u32> {
+    // SAFETY: `stat` is plain data for which all zeroes is a value (stat(2)).
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: fstat(2) writes a `struct stat` into one that is ours.
+    check(unsafe { libc::fstat(fd.as_raw_fd(), &raw mut stat) })?;
+    if stat.st_mode & libc::S_IFMT != libc::S_IFSOCK {
+        return Err(io::Error::from_raw_os_error(libc::ENOTSOCK));
+    }
+    // Inodes of sockets are counted in 32 bits (get_next_ino in fs/inode.c).
+    u32::try_from(stat.st_ino).map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))
+}
+
+/// `struct unix_diag_req`: family, protocol, pad, states, inode, show, cookie.
+fn unix_request(inode: u32, show: u32) -> [u8; 24] {
+    let mut request = [0; 24];
+    request[0] = u8::try_from(libc::AF_UNIX).unwrap_or_default();
+    // In any state.
+    request[4..8].fill(0xff);
+    request[8..12].copy_from_slice(&inode.to_ne_bytes());
+    request[12..16].copy_from_slice(&show.to_ne_bytes());
+    // INET_DIAG_NOCOOKIE: the inode is enough.
+    request[16..24].fill(0xff);
+    request
+}
+
+fn peer_in(body: &[u8]) -> Option<u32> {
+    attributes(body.get(REPLY_LEN..)?)
+        .find(|&(kind, _)| kind == ATTRIBUTE_PEER)
+        .and_then(|(_, value)| u32_at(value, 0))
+}
+
+/// Two words, the low one first (sock_diag_save_cookie).
+fn cookie_at(body: &[u8], at: usize) -> Option<u64> {
+    let low = u32_at(body, at)?;
+    let high = u32_at(body, at + 4)?;
+    Some(u64::from(high) << 32 | u64::from(low))
+}
+
+/// proc(5), `/proc/net/unix`: after a heading, the seventh column is the inode.
+fn proc_inodes(text: &str) -> HashSet<u32> {
+    text.lines()
+        .skip(1)
+        .filter_map(|line| line.split_ascii_whitespace().nth(6)?.parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
