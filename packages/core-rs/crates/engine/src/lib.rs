@@ -1,1 +1,33 @@
-//! placeholder
+//! The event loop: one thread that ties programs' unix sockets to the stack's PCBs and the stack
+//! to a link.
+//!
+//! It knows sessions (RPC channels), the table of sockets and the data path between them. It does
+//! not know policy: a HELLO is handed out as an [`Event`] and answered by a command. How and why:
+//! docs/internals/engine.md.
+#![forbid(unsafe_code)]
+
+mod accept;
+mod channels;
+mod command;
+mod config;
+mod connect;
+mod engine;
+mod error;
+mod links;
+mod native;
+mod options;
+mod reap;
+mod rpc;
+mod sessions;
+mod show;
+mod stream;
+mod table;
+mod token;
+
+pub use command::{Command, Handle};
+pub use config::{Config, Fault, TapConfig, TapReport};
+pub use engine::{Engine, Event};
+pub use error::OpenError;
+pub use netcon_link::Faults;
+pub use sessions::{Hello, SessionId};
+pub use show::{SessionRow, SocketRow, Status};

@@ -381,3 +381,19 @@ pub fn set_receive_timeout(fd: BorrowedFd<'_>, micros: i64) -> io::Result<()> {
     })?;
     Ok(())
 }
+
+/// How much the next recv(2) would give, at most one byte; never waits, takes nothing.
+pub fn peek(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut byte = [0u8];
+    retry(|| {
+        // SAFETY: recv(2) writes at most one byte into a live array.
+        check_len(unsafe {
+            libc::recv(
+                fd.as_raw_fd(),
+                byte.as_mut_ptr().cast(),
+                byte.len(),
+                libc::MSG_DONTWAIT | libc::MSG_PEEK,
+            )
+        })
+    })
+}

@@ -28,7 +28,7 @@ pub use cursor::{DecodeError, EncodeError};
 pub use frame::{HEADER_LEN, Header, MAGIC, MAX_FRAME, MAX_PAYLOAD, VERSION_MAJOR, VERSION_MINOR};
 pub use mark::{MARK_UNSET, Mark, SocketState};
 pub use name::{NAME_LEN, SocketName};
-pub use reply::{HelloReply, MAX_ADDRESSES, MapReply, Reply, Status};
+pub use reply::{HelloReply, MAX_ADDRESSES, MapReply, Reply, Status, refuse};
 pub use request::{
     CONNECT_NONBLOCKING, CONNECT_WAIT, MAX_OPTION_LEN, MAX_PROGRAM_LEN, Op, Request,
     SOCKET_CLOEXEC, SOCKET_NONBLOCK,

@@ -193,3 +193,10 @@ fn map(r: &mut Reader<'_>) -> Result<MapReply, DecodeError> {
         peer: SockAddr::read(r)?,
     })
 }
+
+/// Answers a frame that could not be decoded, as far as its header can be read, with an errno.
+pub fn refuse(frame: &[u8], errno: Status, buf: &mut [u8]) -> Result<usize, DecodeError> {
+    let (header, _) = Header::decode(frame)?;
+    Header::encode_with(header.op, true, header.id, buf, |w| w.u32(errno))
+        .map_err(|_| DecodeError::Truncated)
+}

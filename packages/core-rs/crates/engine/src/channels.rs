@@ -1,0 +1,182 @@
+//! RPC channels: accepting them, admission, attaching, and their end.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use netcon_stack::Event as StackEvent;
+use netcon_sys::epoll::LEVEL_IN;
+use netcon_sys::unix;
+use netcon_wire::{Family, HelloReply, MAX_ADDRESSES, MAX_FRAME, Op, Reply, Request, SockAddr};
+
+use crate::engine::{Engine, Event};
+use crate::sessions::{Admission, Hello, SessionId};
+use crate::token::Token;
+
+/// Records taken from one channel in a turn.
+const RECORDS: usize = 32;
+/// Channels at most; each is an fd of the service.
+const MAX_SESSIONS: usize = 8192;
+
+impl Engine {
+    /// A new channel; `parent` when it came by ATTACH.
+    pub(crate) fn add_session(
+        &mut self,
+        channel: OwnedFd,
+        parent: Option<SessionId>,
+    ) -> Option<SessionId> {
+        if self.sessions.len() >= MAX_SESSIONS {
+            self.counters.refused += 1;
+            return None;
+        }
+        let credentials = unix::peer_credentials(channel.as_fd()).ok()?;
+        let session = self.sessions.insert(channel, credentials, self.now_micros);
+        let id = session.id;
+        session.parent = parent;
+        let added = self
+            .epoll
+            .add(session.channel.as_fd(), LEVEL_IN, Token::Channel(id).pack());
+        if added.is_err() {
+            self.sessions.remove(id);
+            return None;
+        }
+        Some(id)
+    }
+
+    pub(crate) fn serve_channel(&mut self, id: SessionId) {
+        let mut buf = [0; MAX_FRAME];
+        let mut fds = Vec::new();
+        for _ in 0..RECORDS {
+            let Some(session) = self.sessions.get(id) else {
+                return;
+            };
+            match unix::recv_record(session.channel.as_fd(), &mut buf, &mut fds) {
+                Ok(0) => return self.end_session(id),
+                Ok(n) => {
+                    let admission = session.admission;
+                    let Some(frame) = buf.get(..n) else { return };
+                    match admission {
+                        Admission::Silent => self.hello(id, frame),
+                        // One HELLO at a time; anything else is out of order.
+                        Admission::Asked => self.end_session(id),
+                        Admission::Admitted { .. } => {
+                            self.serve(id, frame, std::mem::take(&mut fds));
+                        }
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => return self.end_session(id),
+            }
+        }
+    }
+
+    /// The first record: handed out as it is, so that policy also answers other versions.
+    fn hello(&mut self, id: SessionId, frame: &[u8]) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.admission = Admission::Asked;
+        if let Ok((_, Request::Hello { program, .. })) = Request::decode(frame) {
+            session.program = String::from_utf8_lossy(program).into_owned();
+        }
+        let hello = Hello {
+            session: id,
+            pid: session.credentials.pid,
+            uid: session.credentials.uid,
+            gid: session.credentials.gid,
+            groups: unix::peer_groups(session.channel.as_fd()),
+            frame: frame.to_vec(),
+        };
+        (self.events)(Event::Hello(hello));
+    }
+
+    pub(crate) fn admit(&mut self, id: SessionId, max_sockets: u32, reply: &[u8]) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        if session.admission != Admission::Asked {
+            return;
+        }
+        session.admission = Admission::Admitted { max_sockets };
+        if unix::send_record(session.channel.as_fd(), reply, None).is_err() {
+            self.end_session(id);
+        }
+    }
+
+    pub(crate) fn refuse(&mut self, id: SessionId, reply: &[u8]) {
+        if let Some(session) = self.sessions.get(id) {
+            // It may have gone already.
+            let _ = unix::send_record(session.channel.as_fd(), reply, None);
+            self.end_session(id);
+        }
+    }
+
+    /// ATTACH: a descendant is admitted as its ancestor was, whatever its uid is by now.
+    pub(crate) fn attach(&mut self, parent: SessionId, channel: OwnedFd, request: u32) {
+        let Some(session) = self.sessions.get(parent) else {
+            return;
+        };
+        let (admission, program) = (session.admission, session.program.clone());
+        let Some(id) = self.add_session(channel, Some(parent)) else {
+            return;
+        };
+        let mut addresses = [SockAddr::unspecified(Family::Inet); MAX_ADDRESSES];
+        let mut count = 0;
+        for (slot, (ip, _)) in addresses.iter_mut().zip(&self.config.addresses) {
+            *slot = SockAddr::new(*ip, 0);
+            count += 1;
+        }
+        let reply = Reply::Hello(HelloReply {
+            session: id.0,
+            message: b"",
+            addresses,
+            count,
+        });
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.admission = admission;
+            session.program = program;
+        }
+        if let Some(session) = self.sessions.get(id) {
+            self.send_reply(
+                session.channel.as_fd(),
+                Op::Attach,
+                request,
+                0,
+                &reply,
+                None,
+            );
+        }
+    }
+
+    fn end_session(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.remove(id) else {
+            return;
+        };
+        let _ = self.epoll.delete(session.channel.as_fd());
+        // Its sockets may live on in other processes: only the kernel knows.
+        self.reap_due |= session.sockets > 0;
+    }
+
+    pub(crate) fn drain_events(&mut self) {
+        while let Some(event) = self.stack.poll_event() {
+            match event {
+                StackEvent::SynReceived { listener } => self.syn_received(listener),
+                StackEvent::Incoming {
+                    listener,
+                    pcb,
+                    local,
+                    peer,
+                } => {
+                    self.incoming(listener, pcb, local, peer);
+                }
+                StackEvent::Connected { pcb } => self.connected(pcb),
+                StackEvent::Readable { pcb } | StackEvent::Writable { pcb } => {
+                    self.stream_dirty(pcb);
+                }
+                StackEvent::PeerClosed { pcb } => self.peer_closed(pcb),
+                StackEvent::Failed { pcb, cause } => self.pcb_failed(pcb, cause),
+                // The entry was removed when it was closed.
+                StackEvent::Closed { .. } => {}
+            }
+        }
+    }
+}

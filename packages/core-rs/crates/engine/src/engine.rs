@@ -1,0 +1,392 @@
+//! The engine's state and its loop.
+//!
+//! One turn: wait; take frames from the link, records from channels and readiness of sockets;
+//! move bytes; let the stack send. The wait is as long as the nearest deadline, for ever when
+//! there is none: an idle engine does nothing.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use netcon_link::Link;
+use netcon_stack::{Cidr, Instant, RxMeta, Stack};
+use netcon_sys::clock::monotonic_micros;
+use netcon_sys::epoll::{EDGE_ALL, Epoll, LEVEL_IN, Ready, Waker};
+use netcon_sys::process::random_u64;
+use netcon_sys::unix::{self, Kind, Name};
+
+use crate::command::{Command, Handle};
+use crate::config::{Config, TapReport};
+use crate::error::OpenError;
+use crate::links::{LinkSink, SlabRings, open_link};
+use crate::native::Native;
+use crate::sessions::{Hello, Sessions};
+use crate::table::{Role, SocketKey, Table};
+use crate::token::Token;
+
+/// Events taken from the kernel by one wait.
+const EVENTS: usize = 256;
+/// Frames taken from the link and sent in one turn, so that neither starves the sockets.
+const FRAMES: usize = 64;
+/// Rounds of moving bytes and looping frames inside one turn: loopback needs several.
+const ROUNDS: usize = 8;
+/// Longest frame: a 64 KiB IP packet and its Ethernet header.
+const FRAME_LEN: usize = 65_536 + 14;
+/// Ring memory of one direction of a connection; only touched pages cost anything.
+const RING: usize = 1 << 20;
+const MAC: [u8; 6] = [0x02, b'n', b'e', b't', b'c', b'n'];
+
+/// What the engine tells its owner, on the engine's thread.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A program asks to join.
+    Hello(Hello),
+    /// The engine cannot go on; its thread ends.
+    Fatal(String),
+}
+
+/// See the module's text.
+pub struct Engine {
+    pub(crate) epoll: Epoll,
+    waker: Arc<Waker>,
+    commands: Receiver<Command>,
+    pub(crate) events: Box<dyn Fn(Event) + Send>,
+    pub(crate) stack: Stack,
+    link: Option<Box<dyn Link + Send>>,
+    link_ready: bool,
+    frame: Box<[u8]>,
+    pub(crate) native: Native,
+    pub(crate) table: Table,
+    pub(crate) sessions: Sessions,
+    rpc: OwnedFd,
+    /// Streams with something to move.
+    pub(crate) dirty: VecDeque<SocketKey>,
+    /// Listeners with connections that the program's queue had no room for.
+    pub(crate) handoff_due: Vec<(i64, SocketKey)>,
+    /// Sockets of a session that has ended may be dead.
+    pub(crate) reap_due: bool,
+    pub(crate) reap_threshold: usize,
+    pub(crate) now_micros: i64,
+    started_micros: i64,
+    pub(crate) config: Config,
+    pub(crate) counters: Counters,
+    /// Failed connections, oldest first.
+    pub(crate) ended: VecDeque<SocketKey>,
+    stopped: bool,
+}
+
+/// Totals of the engine; the stack and the link have their own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) turns: u64,
+    pub(crate) requests: u64,
+    pub(crate) bad_frames: u64,
+    pub(crate) link_received: u64,
+    pub(crate) link_sent: u64,
+    pub(crate) link_failed: u64,
+    pub(crate) refused: u64,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("sockets", &self.table.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens the link and the RPC socket. The engine does nothing until [`Engine::run`].
+    pub fn open(
+        config: Config,
+        events: Box<dyn Fn(Event) + Send>,
+    ) -> Result<(Engine, Handle, Option<TapReport>), OpenError> {
+        let rpc = listen(&config)?;
+        let opened = open_link(&config).inspect_err(|_| {
+            // The socket was made by us just now and nobody has connected yet.
+            let _ = fs::remove_file(&config.socket_path);
+        })?;
+        let (link, report) =
+            opened.map_or((None, None), |(link, report)| (Some(link), Some(report)));
+        let native = Native::new(&config.names_dir).map_err(|source| OpenError::Socket {
+            path: config.names_dir.clone(),
+            source,
+        })?;
+        let epoll = Epoll::new(EVENTS).map_err(OpenError::system("epoll_create1"))?;
+        let waker = Arc::new(Waker::new().map_err(OpenError::system("eventfd"))?);
+        let add = |fd, token: Token| {
+            epoll
+                .add(fd, LEVEL_IN, token.pack())
+                .map_err(OpenError::system("epoll_ctl"))
+        };
+        add(waker.as_fd(), Token::Waker)?;
+        add(rpc.as_fd(), Token::Rpc)?;
+        if let Some(fd) = link.as_ref().and_then(|l| l.as_fd()) {
+            add(fd, Token::Link)?;
+        }
+        let random = || random_u64().map_err(OpenError::system("getrandom"));
+        let now_micros = monotonic_micros();
+        let tap = config.tap.as_ref();
+        let stack_config = netcon_stack::Config {
+            mac: MAC,
+            addresses: config
+                .addresses
+                .iter()
+                .map(|&(ip, len)| Cidr::new(ip, len))
+                .collect(),
+            gateway_v4: config.gateway_v4,
+            gateway_v6: config.gateway_v6,
+            mtu: tap.map_or(1500, |t| t.mtu),
+            has_link: link.is_some(),
+            secret: [random()?, random()?],
+            ring: RING,
+            max_connections: config.max_sockets,
+            tso: report.as_ref().is_some_and(|r: &TapReport| r.offload),
+            ..netcon_stack::Config::default()
+        };
+        let rings = Box::new(SlabRings::new(RING));
+        let stack = Stack::new(stack_config, rings, Instant::from_micros(now_micros));
+        let (handle, commands) = Handle::new(Arc::clone(&waker));
+        let engine = Engine {
+            epoll,
+            waker,
+            commands,
+            events,
+            stack,
+            link,
+            link_ready: false,
+            frame: vec![0; FRAME_LEN].into_boxed_slice(),
+            native,
+            table: Table::default(),
+            sessions: Sessions::default(),
+            rpc,
+            dirty: VecDeque::new(),
+            handoff_due: Vec::new(),
+            reap_due: false,
+            reap_threshold: 256,
+            now_micros,
+            started_micros: now_micros,
+            config,
+            counters: Counters::default(),
+            ended: VecDeque::new(),
+            stopped: false,
+        };
+        Ok((engine, handle, report))
+    }
+
+    /// Runs until [`Command::Stop`], or until the system refuses what the loop cannot do without.
+    pub fn run(mut self) {
+        while !self.stopped {
+            if let Err(e) = self.turn() {
+                (self.events)(Event::Fatal(e.to_string()));
+                break;
+            }
+        }
+        self.shut_down();
+    }
+
+    fn turn(&mut self) -> io::Result<()> {
+        self.counters.turns += 1;
+        let timeout = self.timeout();
+        let n = self.epoll.wait(timeout)?;
+        self.now_micros = monotonic_micros();
+        for i in 0..n {
+            let Some(ready) = self.epoll.ready(i) else {
+                break;
+            };
+            self.dispatch(ready);
+        }
+        if self.link_ready {
+            self.receive_frames();
+        }
+        if let Some(link) = &mut self.link {
+            link.handle_timeout(self.now_micros.unsigned_abs());
+        }
+        self.stack.handle_timeout(self.now());
+        self.retry_handoffs();
+        if self.reap_due {
+            self.reap();
+        }
+        for _ in 0..ROUNDS {
+            self.drain_events();
+            self.pump_dirty();
+            let mut sink = LinkSink {
+                link: self.link.as_deref_mut(),
+                sent: &mut self.counters.link_sent,
+                failed: &mut self.counters.link_failed,
+            };
+            let now = Instant::from_micros(self.now_micros);
+            let more = self.stack.poll_transmit(now, FRAMES, &mut sink);
+            self.drain_events();
+            if !more && self.dirty.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        Instant::from_micros(self.now_micros)
+    }
+
+    pub(crate) fn uptime_micros(&self) -> i64 {
+        self.now_micros - self.started_micros
+    }
+
+    /// Microseconds until something is due; `None` waits for ever.
+    fn timeout(&mut self) -> Option<i64> {
+        if self.link_ready || !self.dirty.is_empty() {
+            return Some(0);
+        }
+        let now = monotonic_micros();
+        let link = self
+            .link
+            .as_ref()
+            .and_then(|l| l.poll_timeout())
+            .map(u64::cast_signed);
+        let handoff = self.handoff_due.iter().map(|(at, _)| *at).min();
+        let stack = self.stack.poll_timeout().map(|at| at.total_micros());
+        [link, handoff, stack]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| (at - now).max(0))
+    }
+
+    fn dispatch(&mut self, ready: Ready) {
+        match Token::unpack(ready.token) {
+            Some(Token::Waker) => self.run_commands(),
+            Some(Token::Rpc) => self.accept_channels(),
+            Some(Token::Link) => self.link_ready = true,
+            Some(Token::Channel(id)) => self.serve_channel(id),
+            Some(Token::Stream(key)) => self.stream_ready(key, ready),
+            Some(Token::Wait(key)) => self.wait_ended(key),
+            None => {}
+        }
+    }
+
+    /// At most [`FRAMES`] frames; what is left makes the level-triggered fd ready again.
+    fn receive_frames(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        self.link_ready = false;
+        for _ in 0..FRAMES {
+            match link.recv(&mut self.frame) {
+                Ok(Some((offload, len))) => {
+                    self.counters.link_received += 1;
+                    let meta = RxMeta {
+                        checksum_ok: offload.checksum_ok,
+                    };
+                    let Some(frame) = self.frame.get(..len) else {
+                        continue;
+                    };
+                    self.stack
+                        .handle_frame(Instant::from_micros(self.now_micros), &meta, frame);
+                }
+                // An error of the link's fd (the interface was removed, or is down) is not ours
+                // to repair; the fd stays silent until it works again.
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    fn run_commands(&mut self) {
+        self.waker.reset();
+        while let Ok(command) = self.commands.try_recv() {
+            self.execute(command);
+        }
+    }
+
+    fn execute(&mut self, command: Command) {
+        // A receiver that has gone does not want the answer any more.
+        match command {
+            Command::Admit {
+                session,
+                max_sockets,
+                reply,
+            } => {
+                self.admit(session, max_sockets, &reply);
+            }
+            Command::Refuse { session, reply } => self.refuse(session, &reply),
+            Command::Status(answer) => drop(answer.send(self.status())),
+            Command::Sockets(answer) => drop(answer.send(self.socket_rows())),
+            Command::Sessions(answer) => drop(answer.send(self.session_rows())),
+            Command::Stop => self.stopped = true,
+        }
+    }
+
+    pub(crate) fn register_stream(&self, end: &OwnedFd, key: SocketKey) -> io::Result<()> {
+        self.epoll
+            .add(end.as_fd(), EDGE_ALL, Token::Stream(key).pack())
+    }
+
+    /// Resets every connection, so that no peer waits for an answer, and takes the names away.
+    fn shut_down(&mut self) {
+        let keys: Vec<SocketKey> = self.table.iter().map(|s| s.key).collect();
+        for key in keys {
+            if let Some(pcb) = self.table.set_pcb(key, None) {
+                self.stack.abort(pcb);
+            }
+            if let Some(socket) = self.table.get_mut(key) {
+                socket.role = Role::Idle;
+            }
+        }
+        let mut sink = LinkSink {
+            link: self.link.as_deref_mut(),
+            sent: &mut self.counters.link_sent,
+            failed: &mut self.counters.link_failed,
+        };
+        let now = Instant::from_micros(self.now_micros);
+        for _ in 0..1024 {
+            if !self.stack.poll_transmit(now, FRAMES, &mut sink) {
+                break;
+            }
+        }
+        // Another service may have taken the path over only if ours was removed by hand.
+        let _ = fs::remove_file(&self.config.socket_path);
+        self.native.cleanup();
+    }
+}
+
+/// The RPC listener. A path that nobody answers on is a leftover and is replaced.
+fn listen(config: &Config) -> Result<OwnedFd, OpenError> {
+    let path: &PathBuf = &config.socket_path;
+    let failed = |source| OpenError::Socket {
+        path: path.clone(),
+        source,
+    };
+    let name = Name::Path(path);
+    let probe = unix::socket(Kind::SeqPacket, true).map_err(failed)?;
+    match unix::connect(probe.as_fd(), name) {
+        Ok(()) => return Err(OpenError::SocketInUse(path.clone())),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+            return Err(OpenError::SocketInUse(path.clone()));
+        }
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(failed)?;
+        }
+        Err(_) => {}
+    }
+    let rpc = unix::socket(Kind::SeqPacket, true).map_err(failed)?;
+    unix::bind(rpc.as_fd(), name).map_err(failed)?;
+    // Everybody may knock: who may join is decided by credentials, with a message to the others.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(failed)?;
+    unix::listen(rpc.as_fd(), 1024).map_err(failed)?;
+    Ok(rpc)
+}
+
+impl Engine {
+    fn accept_channels(&mut self) {
+        // Bounded by the listener's backlog; level-triggered, so the rest comes next turn.
+        for _ in 0..EVENTS {
+            match unix::accept(self.rpc.as_fd()) {
+                Ok(channel) => drop(self.add_session(channel, None)),
+                Err(_) => return,
+            }
+        }
+    }
+}

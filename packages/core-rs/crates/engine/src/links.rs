@@ -1,0 +1,138 @@
+//! Joins the stack to a link: the link is put together, frames go out, ring memory comes from sys.
+
+use std::any::Any;
+
+use netcon_link::{CaptureLink, Checksum, FaultLink, Link, Segment, TapLink, TxOffload};
+use netcon_stack::{FrameSink, Ring, RingBytes, RingSource, TxMeta};
+use netcon_sys::netlink;
+use netcon_sys::slab::{Slab, SlabPool};
+use netcon_sys::tap::{Tap, TapError};
+
+use crate::config::{Config, TapConfig, TapReport};
+use crate::error::OpenError;
+
+/// The tap's queue towards us: longer than the default 500, or bursts of small frames are lost.
+const TX_QUEUE_LEN: u32 = 2000;
+/// Rings kept warm for the next connections.
+const WARM_RINGS: usize = 64;
+
+type BoxedLink = Box<dyn Link + Send>;
+
+/// The link that the configuration asks for.
+pub(crate) fn open_link(config: &Config) -> Result<Option<(BoxedLink, TapReport)>, OpenError> {
+    let Some(tap) = &config.tap else {
+        return Ok(None);
+    };
+    let (device, report) = open_tap(tap)?;
+    let mut link: BoxedLink = Box::new(TapLink::new(device));
+    if let Some(fault) = &config.fault {
+        link = Box::new(FaultLink::new(link, fault.seed, fault.faults, fault.faults));
+    }
+    if let Some(path) = &config.capture {
+        let failed = |source| OpenError::Capture {
+            path: path.clone(),
+            source,
+        };
+        link = Box::new(CaptureLink::create(link, path).map_err(failed)?);
+    }
+    Ok(Some((link, report)))
+}
+
+fn open_tap(tap: &TapConfig) -> Result<(Tap, TapReport), OpenError> {
+    let name = || tap.name.clone();
+    let (device, info) = Tap::open(&tap.name, tap.offload).map_err(|e| match e {
+        TapError::NoDevice => OpenError::TapNoDevice,
+        TapError::Denied => OpenError::TapDenied(name()),
+        TapError::Busy => OpenError::TapBusy(name()),
+        TapError::BadName => OpenError::TapName(name()),
+        other @ TapError::Other { .. } => OpenError::Tap {
+            name: name(),
+            reason: other.to_string(),
+        },
+    })?;
+    let configured = netlink::configure(
+        &info.name,
+        &tap.host_addresses,
+        Some(tap.mtu.into()),
+        Some(TX_QUEUE_LEN),
+    );
+    let report = TapReport {
+        name: info.name,
+        offload: info.offload,
+        offload_reason: info.reason,
+        configure_reason: configured.err().map(|e| e.to_string()),
+    };
+    Ok((device, report))
+}
+
+fn offload(meta: &TxMeta) -> TxOffload {
+    TxOffload {
+        checksum: meta.csum.map(|c| Checksum {
+            start: c.start,
+            offset: c.offset,
+        }),
+        segment: meta.gso.map(|g| Segment {
+            v6: g.v6,
+            header_len: g.hdr_len,
+            size: g.size,
+        }),
+    }
+}
+
+/// Sends the stack's frames on a link, or nowhere when there is none.
+pub(crate) struct LinkSink<'a> {
+    pub(crate) link: Option<&'a mut (dyn Link + Send + 'static)>,
+    pub(crate) sent: &'a mut u64,
+    pub(crate) failed: &'a mut u64,
+}
+
+impl FrameSink for LinkSink<'_> {
+    fn send(&mut self, meta: &TxMeta, frame: &[u8]) {
+        let Some(link) = self.link.as_mut() else {
+            return;
+        };
+        // A frame the link cannot take is lost, as on any wire; TCP sends it again.
+        match link.send(&offload(meta), frame) {
+            Ok(()) => *self.sent += 1,
+            Err(_) => *self.failed += 1,
+        }
+    }
+}
+
+/// Ring memory out of a pool of mappings.
+#[derive(Debug)]
+pub(crate) struct SlabRings {
+    pool: SlabPool,
+}
+
+struct SlabRing(Slab);
+
+impl RingBytes for SlabRing {
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
+    }
+}
+
+impl SlabRings {
+    pub(crate) fn new(len: usize) -> SlabRings {
+        SlabRings {
+            pool: SlabPool::new(len, WARM_RINGS),
+        }
+    }
+}
+
+impl RingSource for SlabRings {
+    fn take(&mut self, _len: usize) -> Option<Ring> {
+        Some(Ring::new(SlabRing(self.pool.take()?)))
+    }
+
+    fn give(&mut self, ring: Ring) {
+        if let Some(slab) = ring.downcast::<SlabRing>() {
+            self.pool.give(slab.0);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Finds entries whose program has closed its socket.
+//!
+//! A connected socket's close hangs our end up. One that was never connected closes in silence:
+//! it is looked for in the kernel's list of unix sockets (sock_diag(7)), when its session ends,
+//! when a bind meets a conflict, on `show`, and when the entries have doubled; never by timer.
+
+use netcon_sys::diag;
+
+use crate::engine::Engine;
+use crate::table::{Role, SocketKey};
+
+impl Engine {
+    /// Removes dead entries; returns how many there were.
+    pub(crate) fn reap(&mut self) -> usize {
+        self.reap_due = false;
+        let is_silent =
+            |role: &Role| matches!(role, Role::Idle | Role::Listener { .. } | Role::Ended);
+        if !self.table.iter().any(|s| is_silent(&s.role)) {
+            return 0;
+        }
+        // Without the list nothing can be told to be dead.
+        let Ok(live) = diag::live_unix_sockets() else {
+            return 0;
+        };
+        let dead: Vec<SocketKey> = self
+            .table
+            .iter()
+            .filter(|s| is_silent(&s.role))
+            .filter(|s| s.cookie.is_some_and(|cookie| !live.contains_key(&cookie)))
+            .map(|s| s.key)
+            .collect();
+        for key in &dead {
+            self.remove_socket(*key);
+        }
+        dead.len()
+    }
+
+    /// Reaps when the table has doubled since the last time: a constant cost for each socket.
+    pub(crate) fn reap_when_many(&mut self) {
+        if self.table.len() >= self.reap_threshold {
+            self.reap();
+            self.reap_threshold = (self.table.len() * 2).max(256);
+        }
+    }
+}

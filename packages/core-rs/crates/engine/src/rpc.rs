@@ -1,0 +1,483 @@
+//! Serves the requests of admitted programs.
+//!
+//! Every request about a socket carries its description; the cookie of that description, not a
+//! number in a frame, says which socket is meant.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use netcon_stack::{BindOptions, PcbId};
+use netcon_sys::unix::{self, Kind};
+use netcon_sys::{process, sockopt};
+use netcon_wire::{
+    CONNECT_WAIT, Family, MAX_FRAME, MapReply, Mark, Op, Reply, Request, SOCKET_NONBLOCK, SockAddr,
+    SocketName, SocketState,
+};
+
+use crate::connect::Waiting;
+use crate::engine::Engine;
+use crate::native;
+use crate::options::{Facts, SO_ERROR, TCP_INFO, level};
+use crate::sessions::{Admission, SessionId};
+use crate::table::{Role, SocketKey};
+
+pub(crate) mod errno {
+    //! errno(3), asm-generic/errno.h.
+    pub(crate) const EIO: u32 = 5;
+    pub(crate) const EBADF: u32 = 9;
+    pub(crate) const EINVAL: u32 = 22;
+    pub(crate) const ENFILE: u32 = 23;
+    pub(crate) const ENOTSOCK: u32 = 88;
+    pub(crate) const EOPNOTSUPP: u32 = 95;
+    pub(crate) const EADDRINUSE: u32 = 98;
+    pub(crate) const ECONNABORTED: u32 = 103;
+    pub(crate) const ENOBUFS: u32 = 105;
+    pub(crate) const EISCONN: u32 = 106;
+    pub(crate) const ENOTCONN: u32 = 107;
+    pub(crate) const EALREADY: u32 = 114;
+    pub(crate) const EINPROGRESS: u32 = 115;
+    pub(crate) const ESTALE: u32 = 116;
+}
+use errno::{EADDRINUSE, EBADF, EINVAL, EIO, ENFILE, ENOBUFS, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
+
+/// The errno of a refused request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failure(pub(crate) u32);
+
+/// A successful answer, owned.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Socket {
+        id: u32,
+        fd: OwnedFd,
+    },
+    /// CONNECT on a used-up socket: put this in its place and ask again.
+    Renewed {
+        status: u32,
+        fd: OwnedFd,
+    },
+    Addr(SockAddr),
+    Connect {
+        local: SockAddr,
+        peer: SockAddr,
+    },
+    Map(MapReply),
+    Value(Vec<u8>),
+    Done,
+}
+
+impl Engine {
+    /// One request of an admitted session.
+    pub(crate) fn serve(&mut self, session: SessionId, frame: &[u8], mut fds: Vec<OwnedFd>) {
+        self.counters.requests += 1;
+        let (id, request) = match Request::decode(frame) {
+            Ok(decoded) => decoded,
+            Err(_) => {
+                self.counters.bad_frames += 1;
+                self.refuse_frame(session, frame);
+                return;
+            }
+        };
+        let op = request.op();
+        if let Request::Attach { .. } = request {
+            if let Some(channel) = fds.pop() {
+                self.attach(session, channel, id);
+            }
+            return;
+        }
+        fds.reverse();
+        let outcome = self.perform(session, &request, fds, id);
+        let Some(channel) = self.sessions.get(session).map(|s| s.channel.as_fd()) else {
+            return;
+        };
+        match outcome {
+            Ok(Some(answer)) => self.send_answer(channel, op, id, &answer),
+            Ok(None) => {}
+            Err(Failure(errno)) => {
+                self.send_reply(channel, op, id, errno, &Reply::Failed(errno), None);
+            }
+        }
+    }
+
+    /// A frame with a readable header gets an errno, so that its sender does not wait for ever.
+    fn refuse_frame(&self, session: SessionId, frame: &[u8]) {
+        let mut buf = [0; MAX_FRAME];
+        if let Some(channel) = self.sessions.get(session).map(|s| s.channel.as_fd())
+            && let Ok(n) = netcon_wire::refuse(frame, EOPNOTSUPP, &mut buf)
+            && let Some(reply) = buf.get(..n)
+        {
+            let _ = unix::send_record(channel, reply, None);
+        }
+    }
+
+    fn perform(
+        &mut self,
+        session: SessionId,
+        request: &Request<'_>,
+        mut fds: Vec<OwnedFd>,
+        id: u32,
+    ) -> Result<Option<Answer>, Failure> {
+        if let Request::Socket { family, flags } = *request {
+            return self.open_socket(session, family, flags).map(Some);
+        }
+        let program = fds.pop().ok_or(Failure(EBADF))?;
+        let key = self.lookup(program.as_fd()).ok_or(Failure(ENOTSOCK))?;
+        let answer = match *request {
+            Request::Bind { addr } => self.bind(key, addr)?,
+            Request::Listen { backlog } => self.listen(key, &program, backlog)?,
+            Request::Connect { addr, flags } => {
+                let waiting = match fds.pop() {
+                    Some(reply_to) if flags & CONNECT_WAIT != 0 => Waiting::On(reply_to),
+                    None if flags & CONNECT_WAIT == 0 => Waiting::Not,
+                    _ => return Err(Failure(EINVAL)),
+                };
+                return self.connect(key, program, addr, waiting, id);
+            }
+            Request::Map => self.map(key)?,
+            Request::GetSockName => Answer::Addr(self.map_reply(key)?.local),
+            Request::GetPeerName => {
+                let socket = self.table.get(key).ok_or(Failure(EIO))?;
+                match (socket.state, socket.peer) {
+                    (SocketState::Connected, Some(peer)) => Answer::Addr(peer),
+                    _ => return Err(Failure(ENOTCONN)),
+                }
+            }
+            Request::GetSockOpt { level, name, len } => {
+                let mut value = self.get_option(key, level, name)?;
+                value.truncate(usize::from(len));
+                Answer::Value(value)
+            }
+            Request::SetSockOpt { level, name, value } => {
+                self.set_option(key, &program, level, name, value)?;
+                Answer::Done
+            }
+            Request::Shutdown { .. } => self.shutdown(key)?,
+            Request::Accepted => Answer::Done,
+            Request::Hello { .. } | Request::Attach { .. } | Request::Socket { .. } => {
+                return Err(Failure(EOPNOTSUPP));
+            }
+        };
+        Ok(Some(answer))
+    }
+
+    /// The entry a description stands for: by cookie, or for an accepted socket that comes here
+    /// for the first time, by the token in its peer's name.
+    fn lookup(&mut self, fd: BorrowedFd<'_>) -> Option<SocketKey> {
+        let cookie = sockopt::cookie(fd).ok()?;
+        if let Some(key) = self.table.by_cookie(cookie) {
+            return Some(key);
+        }
+        let name = SocketName::decode(&unix::peer_name(fd).ok()?).ok()?;
+        let key = self.table.by_name(name.id, name.token)?;
+        // The name is ours only on the peer of an accepted socket.
+        self.table.get(key).filter(|s| s.cookie.is_none())?;
+        self.table.set_cookie(key, cookie);
+        Some(key)
+    }
+
+    pub(crate) fn token(&self) -> u64 {
+        // getrandom(2) fails only for a bad pointer or before the kernel is seeded.
+        process::random_u64().unwrap_or(self.now_micros.cast_unsigned())
+    }
+
+    fn open_socket(
+        &mut self,
+        session: SessionId,
+        family: Family,
+        flags: u8,
+    ) -> Result<Answer, Failure> {
+        if self.table.len() >= self.config.max_sockets {
+            self.reap();
+        }
+        let asker = self.sessions.get(session).ok_or(Failure(EIO))?;
+        let Admission::Admitted { max_sockets } = asker.admission else {
+            return Err(Failure(EIO));
+        };
+        if self.table.len() >= self.config.max_sockets || asker.sockets >= max_sockets {
+            self.counters.refused += 1;
+            return Err(Failure(ENOBUFS));
+        }
+        let (token, now) = (self.token(), self.now_micros);
+        let socket = self.table.insert(family, session, token, now);
+        socket.counted = true;
+        let key = socket.key;
+        let made = self.fresh_description(key, flags & SOCKET_NONBLOCK != 0);
+        let fd = made.inspect_err(|_| drop(self.table.remove(key)))?;
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.sockets += 1;
+        }
+        self.reap_when_many();
+        Ok(Answer::Socket { id: key.slot, fd })
+    }
+
+    /// A new native socket for an entry, marked.
+    pub(crate) fn fresh_description(
+        &mut self,
+        key: SocketKey,
+        nonblocking: bool,
+    ) -> Result<OwnedFd, Failure> {
+        let fd = unix::socket(Kind::Stream, nonblocking).map_err(|e| {
+            Failure(match e.raw_os_error() {
+                // The service's own table is full, which the program knows as ENFILE.
+                Some(24) => ENFILE,
+                _ => ENOBUFS,
+            })
+        })?;
+        let cookie = sockopt::cookie(fd.as_fd()).map_err(|_| Failure(EIO))?;
+        self.table.set_cookie(key, cookie);
+        self.set_state(key, SocketState::Fresh, Some(&fd));
+        Ok(fd)
+    }
+
+    /// The PCB of a socket, made when it is first needed.
+    pub(crate) fn pcb(&mut self, key: SocketKey) -> Result<PcbId, Failure> {
+        let socket = self.table.get(key).ok_or(Failure(EIO))?;
+        if let Some(pcb) = socket.pcb {
+            return Ok(pcb);
+        }
+        let family = socket.family;
+        let pcb = self
+            .stack
+            .open(family)
+            .map_err(|e| Failure(e.errno().unsigned_abs()))?;
+        self.table.set_pcb(key, Some(pcb));
+        Ok(pcb)
+    }
+
+    pub(crate) fn bind_options(&self, key: SocketKey) -> BindOptions {
+        self.table
+            .get(key)
+            .map_or_else(BindOptions::default, |s| BindOptions {
+                reuse_addr: s.options.reuse_addr(),
+                reuse_port: s.options.reuse_port(),
+                v6only: s.options.v6only(),
+            })
+    }
+
+    fn bind(&mut self, key: SocketKey, addr: SockAddr) -> Result<Answer, Failure> {
+        let socket = self.table.get(key).ok_or(Failure(EIO))?;
+        if socket.state != SocketState::Fresh || socket.bound.is_some() {
+            return Err(Failure(EINVAL));
+        }
+        let pcb = self.pcb(key)?;
+        let options = self.bind_options(key);
+        let mut bound = self.stack.bind(pcb, addr, options);
+        if bound.is_err() && self.reap() > 0 {
+            // The holder had died.
+            bound = self.stack.bind(pcb, addr, options);
+        }
+        let bound = bound.map_err(|e| Failure(e.errno().unsigned_abs()))?;
+        if let Some(socket) = self.table.get_mut(key) {
+            socket.bound = Some(bound);
+            socket.local = Some(bound);
+        }
+        Ok(Answer::Addr(bound))
+    }
+
+    fn listen(
+        &mut self,
+        key: SocketKey,
+        program: &OwnedFd,
+        backlog: i32,
+    ) -> Result<Answer, Failure> {
+        let socket = self.table.get(key).ok_or(Failure(EIO))?;
+        let (state, token) = (socket.state, socket.token);
+        if !matches!(state, SocketState::Fresh | SocketState::Listening) {
+            return Err(Failure(EINVAL));
+        }
+        let pcb = self.pcb(key)?;
+        if state == SocketState::Fresh {
+            let options = self
+                .table
+                .get(key)
+                .map(|s| s.options.for_stack())
+                .unwrap_or_default();
+            self.stack.set_options(pcb, options);
+            if socket_unbound(self.table.get(key).and_then(|s| s.bound)) {
+                // V6ONLY and the like must be known to the port that listen(2) chooses.
+                let family = self.table.get(key).map_or(Family::Inet, |s| s.family);
+                self.bind(key, SockAddr::unspecified(family))?;
+            }
+        }
+        // listen(2): a negative backlog is the largest; somaxconn caps it.
+        let limit = usize::try_from(backlog).unwrap_or(SOMAXCONN).min(SOMAXCONN);
+        let mut listening = self.stack.listen(pcb, limit);
+        if listening.is_err() && self.reap() > 0 {
+            listening = self.stack.listen(pcb, limit);
+        }
+        let local = listening.map_err(|e| Failure(e.errno().unsigned_abs()))?;
+        if state == SocketState::Listening {
+            unix::listen(program.as_fd(), backlog).map_err(|_| Failure(EADDRINUSE))?;
+            return Ok(Answer::Addr(local));
+        }
+        let path = self.native.listener_path(key.slot, token);
+        self.native
+            .listen(program.as_fd(), &path, backlog)
+            .map_err(|_| Failure(EIO))?;
+        self.set_state(key, SocketState::Listening, Some(program));
+        if let Some(socket) = self.table.get_mut(key) {
+            socket.local = Some(local);
+            socket.role = Role::Listener {
+                path,
+                handoffs: Vec::new(),
+            };
+        }
+        Ok(Answer::Addr(local))
+    }
+
+    /// shutdown(2) of a listener: it stops listening and keeps its address.
+    fn shutdown(&mut self, key: SocketKey) -> Result<Answer, Failure> {
+        let socket = self.table.get(key).ok_or(Failure(EIO))?;
+        match socket.state {
+            SocketState::Listening => {
+                let bound = socket.local;
+                if let Some(pcb) = self.table.set_pcb(key, None) {
+                    self.stack.close(pcb);
+                }
+                let pcb = self.pcb(key)?;
+                let options = self.bind_options(key);
+                if let Some(bound) = bound {
+                    // Nobody else can have taken the address within this call.
+                    let _ = self.stack.bind(pcb, bound, options);
+                }
+                Ok(Answer::Done)
+            }
+            SocketState::Connected | SocketState::Connecting => Ok(Answer::Done),
+            SocketState::Fresh | SocketState::Failed => Err(Failure(ENOTCONN)),
+        }
+    }
+
+    fn map_reply(&self, key: SocketKey) -> Result<MapReply, Failure> {
+        let s = self.table.get(key).ok_or(Failure(EIO))?;
+        Ok(MapReply {
+            id: s.key.slot,
+            family: s.family,
+            state: s.state,
+            local: s.local.unwrap_or(SockAddr::unspecified(s.family)),
+            peer: s.peer.unwrap_or(SockAddr::unspecified(s.family)),
+        })
+    }
+
+    fn map(&self, key: SocketKey) -> Result<Answer, Failure> {
+        self.map_reply(key).map(Answer::Map)
+    }
+
+    fn get_option(&mut self, key: SocketKey, level: i32, name: i32) -> Result<Vec<u8>, Failure> {
+        let info = self
+            .table
+            .get(key)
+            .and_then(|s| s.pcb)
+            .and_then(|p| self.stack.info(p));
+        let mtu = self.config.tap.as_ref().map_or(u16::MAX, |t| t.mtu);
+        let socket = self.table.get_mut(key).ok_or(Failure(EIO))?;
+        if (level, name) == (level::SOCKET, SO_ERROR) {
+            let error = socket.error.take().unwrap_or(0);
+            return Ok(error.to_ne_bytes().to_vec());
+        }
+        if (level, name) == (level::TCP, TCP_INFO) {
+            return Ok(crate::show::tcp_info(info.as_ref()));
+        }
+        let facts = Facts {
+            connected: socket.state == SocketState::Connected,
+            mss: info.map_or(536, |i| i.mss),
+            mtu,
+        };
+        socket
+            .options
+            .get(socket.family, level, name, facts)
+            .map_err(Failure)
+    }
+
+    fn set_option(
+        &mut self,
+        key: SocketKey,
+        program: &OwnedFd,
+        level: i32,
+        name: i32,
+        value: &[u8],
+    ) -> Result<(), Failure> {
+        let socket = self.table.get_mut(key).ok_or(Failure(EIO))?;
+        let fresh = socket.state == SocketState::Fresh && socket.bound.is_none();
+        let inherited = socket.options.inherits();
+        socket
+            .options
+            .set(socket.family, level, name, value, fresh)
+            .map_err(Failure)?;
+        let (options, state) = (socket.options.for_stack(), socket.state);
+        let inherits = socket.options.inherits();
+        if let Some(pcb) = socket.pcb {
+            self.stack.set_options(pcb, options);
+        }
+        if inherits != inherited {
+            self.set_state(key, state, Some(program));
+        }
+        Ok(())
+    }
+
+    /// Notes a socket's state, in its entry and where the description is at hand, in its mark.
+    pub(crate) fn set_state(
+        &mut self,
+        key: SocketKey,
+        state: SocketState,
+        program: Option<&OwnedFd>,
+    ) {
+        let Some(socket) = self.table.get_mut(key) else {
+            return;
+        };
+        socket.state = state;
+        let mark = Mark::Socket {
+            family: socket.family,
+            state,
+            inherits: socket.options.inherits(),
+            id: socket.key.slot,
+        };
+        if let Some(program) = program {
+            // Fails for no socket of ours; without a mark the library would ask by MAP.
+            let _ = native::set_mark(program.as_fd(), mark);
+        }
+    }
+
+    pub(crate) fn send_answer(&self, to: BorrowedFd<'_>, op: Op, id: u32, answer: &Answer) {
+        let (status, reply, fd) = match answer {
+            Answer::Socket { id, fd } => (0, Reply::Socket { id: *id }, Some(fd)),
+            Answer::Renewed { status, fd } => (*status, Reply::Failed(*status), Some(fd)),
+            Answer::Addr(addr) => (0, Reply::Addr(*addr), None),
+            Answer::Connect { local, peer } => (
+                0,
+                Reply::Connect {
+                    local: *local,
+                    peer: *peer,
+                },
+                None,
+            ),
+            Answer::Map(map) => (0, Reply::Map(*map), None),
+            Answer::Value(value) => (0, Reply::Value(value), None),
+            Answer::Done => (0, Reply::Done, None),
+        };
+        self.send_reply(to, op, id, status, &reply, fd.map(AsFd::as_fd));
+    }
+
+    pub(crate) fn send_reply(
+        &self,
+        to: BorrowedFd<'_>,
+        op: Op,
+        id: u32,
+        status: u32,
+        reply: &Reply<'_>,
+        fd: Option<BorrowedFd<'_>>,
+    ) {
+        let mut buf = [0; MAX_FRAME];
+        if let Ok(n) = reply.encode(op, id, status, &mut buf)
+            && let Some(frame) = buf.get(..n)
+        {
+            // A program that does not read its answers loses them: the queue is the kernel's.
+            let _ = unix::send_record(to, frame, fd);
+        }
+    }
+}
+
+/// net.core.somaxconn's default.
+const SOMAXCONN: usize = 4096;
+
+const fn socket_unbound(bound: Option<SockAddr>) -> bool {
+    bound.is_none()
+}

@@ -1,0 +1,231 @@
+//! What the engine shows of itself.
+
+use netcon_stack::{PcbInfo, TcpState};
+use netcon_sys::process;
+use netcon_wire::{Family, SockAddr, SocketState};
+
+use crate::engine::Engine;
+use crate::table::{Role, Socket};
+
+/// Totals.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Since the start.
+    pub uptime_micros: i64,
+    /// Connected sockets.
+    pub connections: usize,
+    /// Listening sockets.
+    pub listeners: usize,
+    /// Programs.
+    pub sessions: usize,
+    /// All entries.
+    pub sockets: usize,
+    /// Name and value.
+    pub counters: Vec<(&'static str, u64)>,
+}
+
+/// One socket, as ss(8) would show it.
+#[derive(Clone, Debug)]
+pub struct SocketRow {
+    /// Index in the table; 0xffffffff for a connection that no program holds any more.
+    pub id: u32,
+    /// 4 or 6.
+    pub family: u8,
+    /// RFC 9293's names.
+    pub state: String,
+    /// Local endpoint.
+    pub local: String,
+    /// Peer; empty when there is none.
+    pub peer: String,
+    /// Bytes received and not taken by the program; for a listener, connections waiting.
+    pub recv_queue: usize,
+    /// Bytes not acknowledged; for a listener, its backlog.
+    pub send_queue: usize,
+    /// Owner.
+    pub session: u32,
+    /// Owner.
+    pub pid: u32,
+    /// Owner.
+    pub program: String,
+    /// Owner.
+    pub uid: u32,
+    /// Since it was created.
+    pub age_micros: i64,
+    /// Bytes given to the program.
+    pub rx_bytes: u64,
+    /// Bytes taken from the program.
+    pub tx_bytes: u64,
+}
+
+/// One program.
+#[derive(Clone, Debug)]
+pub struct SessionRow {
+    /// Counts up from 1.
+    pub id: u32,
+    /// Process.
+    pub pid: u32,
+    /// Effective user id.
+    pub uid: u32,
+    /// Its name.
+    pub program: String,
+    /// Whose channel it came over.
+    pub parent: Option<u32>,
+    /// Sockets it has created and not closed.
+    pub sockets: u32,
+    /// Since it joined.
+    pub age_micros: i64,
+}
+
+impl Engine {
+    pub(crate) fn status(&mut self) -> Status {
+        self.reap();
+        let count =
+            |wanted: fn(&Role) -> bool| self.table.iter().filter(|s| wanted(&s.role)).count();
+        let (c, s) = (&self.counters, self.stack.counters());
+        Status {
+            uptime_micros: self.uptime_micros(),
+            connections: count(|r| matches!(r, Role::Stream(_))),
+            listeners: count(|r| matches!(r, Role::Listener { .. })),
+            sessions: self.sessions.len(),
+            sockets: self.table.len(),
+            counters: vec![
+                ("turns", c.turns),
+                ("requests", c.requests),
+                ("bad_frames", c.bad_frames),
+                ("sockets_refused", c.refused),
+                ("link_received", c.link_received),
+                ("link_sent", c.link_sent),
+                ("link_send_failed", c.link_failed),
+                ("rx_frames", s.rx_frames),
+                ("rx_bytes", s.rx_bytes),
+                ("rx_bad", s.rx_bad),
+                ("tx_frames", s.tx_frames),
+                ("tx_bytes", s.tx_bytes),
+                ("loop_frames", s.loop_frames),
+                ("backlog_drops", s.backlog_drops),
+                ("accepted", s.accepted),
+                ("connected", s.connected),
+                ("rst_sent", s.rst_sent),
+                ("rst_received", s.rst_received),
+            ],
+        }
+    }
+
+    pub(crate) fn socket_rows(&mut self) -> Vec<SocketRow> {
+        self.reap();
+        let mut rows: Vec<SocketRow> = self.table.iter().map(|s| self.row(s)).collect();
+        for (id, info) in self.stack.pcbs() {
+            if self.table.by_pcb(id).is_none() {
+                rows.push(orphan(&info));
+            }
+        }
+        rows
+    }
+
+    fn row(&self, socket: &Socket) -> SocketRow {
+        let info = socket.pcb.and_then(|p| self.stack.info(p));
+        let owner = self.sessions.get(socket.session);
+        let state = info.map_or_else(|| without_pcb(socket.state), |i| i.state.to_string());
+        let pid = owner.map_or(0, |o| o.credentials.pid);
+        SocketRow {
+            id: socket.key.slot,
+            family: if socket.family == Family::Inet6 { 6 } else { 4 },
+            state,
+            local: endpoint(socket.local.unwrap_or(SockAddr::unspecified(socket.family))),
+            peer: socket.peer.map_or_else(String::new, endpoint),
+            recv_queue: info.map_or(0, |i| i.recv_queue),
+            send_queue: info.map_or(0, |i| i.send_queue),
+            session: socket.session.0,
+            pid,
+            program: process::program(pid)
+                .or_else(|| owner.map(|o| o.program.clone()))
+                .unwrap_or_default(),
+            uid: owner.map_or(0, |o| o.credentials.uid),
+            age_micros: self.now_micros - socket.created_micros,
+            rx_bytes: socket.to_program,
+            tx_bytes: socket.from_program,
+        }
+    }
+
+    pub(crate) fn session_rows(&self) -> Vec<SessionRow> {
+        let mut rows: Vec<SessionRow> = self
+            .sessions
+            .iter()
+            .map(|s| SessionRow {
+                id: s.id.0,
+                pid: s.credentials.pid,
+                uid: s.credentials.uid,
+                program: process::program(s.credentials.pid).unwrap_or_else(|| s.program.clone()),
+                parent: s.parent.map(|p| p.0),
+                sockets: s.sockets,
+                age_micros: self.now_micros - s.created_micros,
+            })
+            .collect();
+        rows.sort_by_key(|row| row.id);
+        rows
+    }
+}
+
+/// A connection that goes on without its program: FIN-WAIT, LAST-ACK, TIME-WAIT.
+fn orphan(info: &PcbInfo) -> SocketRow {
+    SocketRow {
+        id: u32::MAX,
+        family: if info.family == Family::Inet6 { 6 } else { 4 },
+        state: info.state.to_string(),
+        local: endpoint(info.local),
+        peer: info.peer.map_or_else(String::new, endpoint),
+        recv_queue: info.recv_queue,
+        send_queue: info.send_queue,
+        session: 0,
+        pid: 0,
+        program: String::new(),
+        uid: 0,
+        age_micros: 0,
+        rx_bytes: info.rx_bytes,
+        tx_bytes: info.tx_bytes,
+    }
+}
+
+fn without_pcb(state: SocketState) -> String {
+    match state {
+        SocketState::Connected => TcpState::Closed,
+        SocketState::Fresh | SocketState::Failed => TcpState::Closed,
+        SocketState::Listening => TcpState::Listen,
+        SocketState::Connecting => TcpState::SynSent,
+    }
+    .to_string()
+}
+
+fn endpoint(addr: SockAddr) -> String {
+    std::net::SocketAddr::new(addr.ip, addr.port).to_string()
+}
+
+/// `struct tcp_info` (linux/tcp.h) as far as the stack knows it: state, MSS, unacked.
+pub(crate) fn tcp_info(info: Option<&PcbInfo>) -> Vec<u8> {
+    const LEN: usize = 104;
+    let mut bytes = vec![0u8; LEN];
+    let state: u8 = match info.map_or(TcpState::Closed, |i| i.state) {
+        TcpState::Established => 1,
+        TcpState::SynSent => 2,
+        TcpState::SynReceived => 3,
+        TcpState::FinWait1 => 4,
+        TcpState::FinWait2 => 5,
+        TcpState::TimeWait => 6,
+        TcpState::Closed => 7,
+        TcpState::CloseWait => 8,
+        TcpState::LastAck => 9,
+        TcpState::Listen => 10,
+        TcpState::Closing => 11,
+    };
+    let mss = u32::from(info.map_or(536, |i| i.mss));
+    let mut put = |at: usize, value: u32| {
+        if let Some(slot) = bytes.get_mut(at..at + 4) {
+            slot.copy_from_slice(&value.to_ne_bytes());
+        }
+    };
+    put(0, u32::from(state));
+    put(16, mss); // tcpi_snd_mss
+    put(20, mss); // tcpi_rcv_mss
+    put(84, mss); // tcpi_advmss
+    bytes
+}

@@ -1,0 +1,319 @@
+//! The data path of a connected socket.
+//!
+//! States of the two directions, and who ends them:
+//!
+//! - program to network: bytes are read from our end straight into the PCB's send ring. The
+//!   program's shutdown(SHUT_WR) or close is an end of file: FIN. close(2) alone also hangs our
+//!   end up: the PCB is closed, and what is queued goes on. A read that gives ECONNRESET is a
+//!   close with unread data: RST (RFC 1122 4.2.2.13).
+//! - network to program: bytes are written straight from the PCB's receive ring. The peer's FIN
+//!   becomes a shutdown of our end once everything is delivered; a reset becomes ECONNRESET for
+//!   the program, after the data.
+//!
+//! Back-pressure: nothing is buffered here. A full send ring leaves bytes in the unix socket, and
+//! the program blocks; a full unix socket leaves bytes in the receive ring, and the window closes.
+//! Readiness is edge-triggered and cached: a system call is made only when it can do something.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use netcon_stack::{Cause, PcbId, Stack};
+use netcon_sys::epoll::Ready;
+use netcon_sys::{peer, unix};
+
+use crate::engine::Engine;
+use crate::native::libc_errno::ECONNRESET;
+use crate::table::{Role, Socket, SocketKey};
+
+/// Most bytes moved for one socket and direction before the next socket's turn.
+const BUDGET: usize = 512 * 1024;
+/// Failed connections whose entries are kept for the program to ask about.
+const ENDED: usize = 1024;
+
+/// Our end of a connected socket.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) end: OwnedFd,
+    readable: bool,
+    writable: bool,
+    /// A short read no longer means drained: an end of file or an error is behind the data.
+    read_closed: bool,
+    hung_up: bool,
+    /// The program's end of file has been read.
+    program_done: bool,
+    peer_done: bool,
+    /// The peer's FIN has been passed on.
+    fin_delivered: bool,
+    failed: Option<Cause>,
+    queued: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(end: OwnedFd) -> Stream {
+        Stream {
+            end,
+            readable: true,
+            writable: true,
+            read_closed: false,
+            hung_up: false,
+            program_done: false,
+            peer_done: false,
+            fin_delivered: false,
+            failed: None,
+            queued: false,
+        }
+    }
+}
+
+/// What is left to do after moving bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Idle,
+    /// The budget is used up.
+    Again,
+    /// The program has closed.
+    Closed,
+    /// The program has closed with data unread.
+    Reset,
+    /// Everything is delivered and the connection has failed.
+    Failed(Cause),
+}
+
+impl Engine {
+    fn stream(&mut self, key: SocketKey) -> Option<(&mut Socket, PcbId)> {
+        let socket = self.table.get_mut(key)?;
+        let pcb = socket.pcb?;
+        matches!(socket.role, Role::Stream(_)).then_some((socket, pcb))
+    }
+
+    fn with_stream(&mut self, key: SocketKey, change: impl FnOnce(&mut Stream)) {
+        if let Some(socket) = self.table.get_mut(key)
+            && let Role::Stream(stream) = &mut socket.role
+        {
+            change(stream);
+            self.enqueue(key);
+        }
+    }
+
+    fn enqueue(&mut self, key: SocketKey) {
+        if let Some(socket) = self.table.get_mut(key)
+            && let Role::Stream(stream) = &mut socket.role
+            && !stream.queued
+        {
+            stream.queued = true;
+            self.dirty.push_back(key);
+        }
+    }
+
+    /// A socket has just become connected: bytes may be waiting on either side.
+    pub(crate) fn stream_opened(&mut self, key: SocketKey) {
+        if let Some(socket) = self.table.get(key)
+            && let Some(pcb) = socket.pcb
+        {
+            let options = socket.options.for_stack();
+            let info = self.stack.info(pcb);
+            self.stack.set_options(pcb, options);
+            self.with_stream(key, |s| {
+                s.peer_done = info.is_some_and(|i| i.peer_closed);
+                s.failed = info.and_then(|i| i.failed);
+            });
+        }
+    }
+
+    pub(crate) fn stream_ready(&mut self, key: SocketKey, ready: Ready) {
+        self.with_stream(key, |s| {
+            s.readable |= ready.readable();
+            s.writable |= ready.writable();
+            s.read_closed |= ready.read_closed();
+            s.hung_up |= ready.hung_up();
+        });
+    }
+
+    /// There is data to deliver, or room to write.
+    pub(crate) fn stream_dirty(&mut self, pcb: PcbId) {
+        if let Some(key) = self.table.by_pcb(pcb) {
+            self.with_stream(key, |_| {});
+        }
+    }
+
+    pub(crate) fn peer_closed(&mut self, pcb: PcbId) {
+        if let Some(key) = self.table.by_pcb(pcb) {
+            self.with_stream(key, |s| s.peer_done = true);
+        }
+    }
+
+    pub(crate) fn stream_failed(&mut self, key: SocketKey, cause: Cause) {
+        self.with_stream(key, |s| s.failed = Some(cause));
+    }
+
+    /// Moves bytes of every socket that has some, a budget each.
+    pub(crate) fn pump_dirty(&mut self) {
+        for _ in 0..self.dirty.len() {
+            let Some(key) = self.dirty.pop_front() else {
+                return;
+            };
+            let Some((socket, pcb)) = self.stream(key) else {
+                continue;
+            };
+            if let Role::Stream(stream) = &mut socket.role {
+                stream.queued = false;
+            }
+            let Some(socket) = self.table.get_mut(key) else {
+                continue;
+            };
+            match pump(socket, pcb, &mut self.stack) {
+                Outcome::Idle => {}
+                Outcome::Again => self.enqueue(key),
+                Outcome::Closed => self.remove_socket(key),
+                Outcome::Reset => {
+                    self.stack.abort(pcb);
+                    self.remove_socket(key);
+                }
+                Outcome::Failed(cause) => self.end_with_error(key, cause),
+            }
+        }
+    }
+
+    /// Closes our end so that the program sees the error and not a clean end of file.
+    fn end_with_error(&mut self, key: SocketKey, cause: Cause) {
+        let pcb = self.table.set_pcb(key, None);
+        let Some(socket) = self.table.get_mut(key) else {
+            return;
+        };
+        let Role::Stream(stream) = std::mem::replace(&mut socket.role, Role::Ended) else {
+            return;
+        };
+        let end = stream.end;
+        // Closing with unread bytes in our queue makes the kernel tell the program ECONNRESET.
+        let shown = unread(&end) || {
+            let pids = self
+                .sessions
+                .iter()
+                .map(|s| s.credentials.pid)
+                .filter(|&p| p != 0);
+            peer::poison(end.as_fd(), pids)
+        };
+        let errno = cause.errno();
+        if !shown || errno != ECONNRESET {
+            // The library asks when it meets an end of file or ECONNRESET.
+            socket.error = Some(errno.unsigned_abs());
+        }
+        if let Some(pcb) = pcb {
+            self.stack.close(pcb);
+        }
+        let _ = self.epoll.delete(end.as_fd());
+        self.ended.push_back(key);
+        if self.ended.len() > ENDED
+            && let Some(oldest) = self.ended.pop_front()
+        {
+            self.remove_socket(oldest);
+        }
+    }
+}
+
+/// Whether bytes of the program wait in our end's queue.
+fn unread(end: &OwnedFd) -> bool {
+    unix::peek(end.as_fd()).is_ok_and(|n| n > 0)
+}
+
+fn pump(socket: &mut Socket, pcb: PcbId, stack: &mut Stack) -> Outcome {
+    let Socket {
+        role,
+        from_program,
+        to_program,
+        ..
+    } = socket;
+    let Role::Stream(stream) = role else {
+        return Outcome::Idle;
+    };
+    let delivered = deliver(stream, pcb, stack, to_program);
+    let sent = match stream.failed {
+        Some(_) => Outcome::Idle,
+        None => collect(stream, pcb, stack, from_program),
+    };
+    match (sent, delivered) {
+        (Outcome::Closed | Outcome::Reset, _) => sent,
+        (_, Outcome::Failed(_)) => delivered,
+        (Outcome::Again, _) | (_, Outcome::Again) => Outcome::Again,
+        _ => Outcome::Idle,
+    }
+}
+
+/// Program to network.
+fn collect(stream: &mut Stream, pcb: PcbId, stack: &mut Stack, total: &mut u64) -> Outcome {
+    let end = &stream.end;
+    let mut moved = 0;
+    while stream.readable && !stream.program_done {
+        if stack.send_space(pcb) == 0 {
+            // Empty-handed write: asks the stack to tell when there is room.
+            let _ = stack.write_with(pcb, |_| (0, ()));
+            return Outcome::Idle;
+        }
+        if moved >= BUDGET {
+            return Outcome::Again;
+        }
+        let outcome = stack.write_with(pcb, |ring| match unix::recv(end.as_fd(), ring) {
+            Ok(n) => (n, Ok((n, ring.len()))),
+            Err(e) => (0, Err(e)),
+        });
+        match outcome {
+            Ok(Ok((0, _))) => stream.program_done = true,
+            Ok(Ok((n, room))) => {
+                moved += n;
+                *total += n as u64;
+                if n < room && !stream.read_closed {
+                    stream.readable = false;
+                }
+            }
+            Ok(Err(e)) if e.kind() == io::ErrorKind::WouldBlock => stream.readable = false,
+            // ECONNRESET: the program closed with data unread.
+            Ok(Err(_)) => return Outcome::Reset,
+            // The PCB takes no more; its failure comes as an event of its own.
+            Err(_) => stream.readable = false,
+        }
+    }
+    if stream.program_done {
+        if stream.hung_up {
+            return Outcome::Closed;
+        }
+        stack.shutdown_write(pcb);
+    }
+    Outcome::Idle
+}
+
+/// Network to program.
+fn deliver(stream: &mut Stream, pcb: PcbId, stack: &mut Stack, total: &mut u64) -> Outcome {
+    let end = &stream.end;
+    let mut moved = 0;
+    while stream.writable && stack.recv_queue(pcb) > 0 {
+        if moved >= BUDGET {
+            return Outcome::Again;
+        }
+        let outcome = stack.read_with(pcb, |ring| match unix::send(end.as_fd(), ring) {
+            Ok(n) => (n, Ok((n, ring.len()))),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => (0, Ok((0, ring.len()))),
+            // EPIPE: the program reads no more; what comes is discarded, as by SHUT_RD.
+            Err(e) => (ring.len(), Err(e)),
+        });
+        match outcome {
+            Ok(Ok((n, offered))) => {
+                moved += n;
+                *total += n as u64;
+                stream.writable = n == offered;
+            }
+            Ok(Err(_)) => {}
+            Err(_) => break,
+        }
+    }
+    if stack.recv_queue(pcb) > 0 {
+        return Outcome::Idle;
+    }
+    if let Some(cause) = stream.failed {
+        return Outcome::Failed(cause);
+    }
+    if stream.peer_done && !stream.fin_delivered {
+        stream.fin_delivered = true;
+        let _ = unix::shutdown_write(end.as_fd());
+    }
+    Outcome::Idle
+}
