@@ -16,3 +16,7 @@ pub mod slab;
 pub mod sockopt;
 pub mod tap;
 pub mod unix;
+
+#[cfg(test)]
+#[path = "../test-support/namespace.rs"]
+mod testing;
