@@ -11,6 +11,9 @@ mod fault;
 mod rng;
 mod tap;
 
+#[cfg(test)]
+mod testing;
+
 use std::io;
 use std::os::fd::BorrowedFd;
 
