@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 /// Variants name the cause; texts are for people.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum OpenError {
     /// Another service answers on the RPC socket.
     #[error("another service answers on {0}")]

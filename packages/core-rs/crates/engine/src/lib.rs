@@ -8,6 +8,7 @@
 
 mod accept;
 mod channels;
+pub mod client;
 mod command;
 mod config;
 mod connect;

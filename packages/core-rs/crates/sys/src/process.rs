@@ -115,3 +115,14 @@ fn blocking_and_kept(fd: RawFd) {
         }
     }
 }
+
+/// flock(2), exclusive, not waiting: whether the lock is ours now. The kernel gives it up with
+/// the description, whatever becomes of the process.
+pub fn try_lock(fd: RawFd) -> io::Result<bool> {
+    // SAFETY: flock(2) takes no pointer.
+    match check(unsafe { libc::flock(fd, libc::LOCK_EX | libc::LOCK_NB) }) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(e) => Err(e),
+    }
+}
