@@ -14,6 +14,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use crate::call::{check, check_len, retry};
 use crate::diag::{peer_inode, socket_inode};
 
+/// A program that moves the descriptor (`dup2`, `close`) while its list is read hides it from one look.
+const ATTEMPTS: usize = 3;
+
 /// The other end of `service_end`, as a duplicate of a descriptor that one of the processes
 /// `candidates` holds.
 ///
@@ -23,7 +26,8 @@ pub fn peer_description(
     candidates: impl Iterator<Item = u32>,
 ) -> Option<OwnedFd> {
     let inode = peer_inode(service_end).ok()?;
-    candidates.into_iter().find_map(|pid| grab(pid, inode))
+    let candidates: Vec<u32> = candidates.collect();
+    (0..ATTEMPTS).find_map(|_| candidates.iter().find_map(|&pid| grab(pid, inode)))
 }
 
 /// Makes sure that closing `service_end` gives the program `ECONNRESET` instead of an end of file.

@@ -85,13 +85,16 @@ impl Program {
         let (service, program) = UnixStream::pair().expect("a pair");
         let inode = socket_inode(program.as_fd()).expect("an inode");
         // As stdin, which Command passes on; the shell keeps it as 3.
-        let child = Command::new("sh")
-            .args(["-c", &format!("exec 3<&0 </dev/null; {script}")])
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("exec 3<&0 </dev/null; echo ready; {script}")])
             .env("LC_ALL", "C")
             .stdin(Stdio::from(OwnedFd::from(program)))
             .stdout(Stdio::piped())
             .spawn()
             .expect("sh starts");
+        let mut ready = [0; 6];
+        let out = child.stdout.as_mut().expect("piped");
+        out.read_exact(&mut ready).expect("the shell holds fd 3");
         (service, Self { child, inode })
     }
 
