@@ -1,7 +1,7 @@
 //! AF_UNIX sockets: unix(7).
 
 use std::io;
-use std::mem::{offset_of, size_of};
+use std::mem::{offset_of, size_of, size_of_val};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -295,6 +295,12 @@ pub fn recv_record(
 
 /// Sends one record, with one fd beside it or none; never waits, never raises SIGPIPE.
 pub fn send_record(fd: BorrowedFd<'_>, buf: &[u8], pass: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    send_record_with(fd, buf, pass.as_slice())
+}
+
+/// Sends one record with at most [`MAX_FDS`] fds beside it; never waits, never raises SIGPIPE.
+pub fn send_record_with(fd: BorrowedFd<'_>, buf: &[u8], pass: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let pass = pass.get(..pass.len().min(MAX_FDS)).unwrap_or(&[]);
     let mut control = Control([0; 64]);
     let mut iov = libc::iovec {
         iov_base: buf.as_ptr().cast_mut().cast(),
@@ -304,24 +310,26 @@ pub fn send_record(fd: BorrowedFd<'_>, buf: &[u8], pass: Option<BorrowedFd<'_>>)
     let mut msg: libc::msghdr = unsafe { std::mem::zeroed() };
     msg.msg_iov = &raw mut iov;
     msg.msg_iovlen = 1;
-    if let Some(pass) = pass {
-        let len = u32::try_from(size_of::<RawFd>()).unwrap_or(4);
+    if !pass.is_empty() {
+        let len = u32::try_from(size_of_val(pass)).unwrap_or(4);
         msg.msg_control = (&raw mut control).cast();
-        // SAFETY: CMSG_SPACE and CMSG_LEN compute sizes; the header and one int fit in 64 bytes
-        // that live across the call (cmsg(3)).
+        // SAFETY: CMSG_SPACE and CMSG_LEN compute sizes; the header and MAX_FDS ints fit in 64
+        // bytes that live across the call (cmsg(3)).
         unsafe {
             msg.msg_controllen = libc::CMSG_SPACE(len) as usize;
             let cmsg = libc::CMSG_FIRSTHDR(&raw const msg);
             (*cmsg).cmsg_level = libc::SOL_SOCKET;
             (*cmsg).cmsg_type = libc::SCM_RIGHTS;
             (*cmsg).cmsg_len = libc::CMSG_LEN(len) as usize;
-            libc::CMSG_DATA(cmsg)
-                .cast::<RawFd>()
-                .write_unaligned(pass.as_raw_fd());
+            let data = libc::CMSG_DATA(cmsg).cast::<RawFd>();
+            for (i, fd) in pass.iter().enumerate() {
+                data.add(i).write_unaligned(fd.as_raw_fd());
+            }
         }
     }
     retry(|| {
-        // SAFETY: sendmsg(2) reads the iovec's `buf.len()` bytes and the control data set up above.
+        // SAFETY: sendmsg(2) reads the iovec's `buf.len()` bytes and the control data set up
+        // above.
         check_len(unsafe {
             libc::sendmsg(
                 fd.as_raw_fd(),
@@ -330,6 +338,15 @@ pub fn send_record(fd: BorrowedFd<'_>, buf: &[u8], pass: Option<BorrowedFd<'_>>)
             )
         })
     })?;
+    Ok(())
+}
+
+/// Sets O_NONBLOCK on a description; not one that a program holds.
+pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: fcntl(2) with F_GETFL takes no argument.
+    let flags = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
+    // SAFETY: fcntl(2) with F_SETFL takes an int.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
     Ok(())
 }
 
