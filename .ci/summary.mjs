@@ -1,0 +1,22 @@
+// summary.mjs LOG: adds up what node:test and cargo test reported and prints 'N passed, N failed, N skipped'. Fails if
+// something failed, or if nothing ran.
+import { readFileSync } from 'node:fs';
+
+const log = readFileSync(process.argv[2], 'utf8');
+const total = { passed: 0, failed: 0, skipped: 0 };
+
+// node:test, TAP ("# pass 3") and spec ("ℹ pass 3") alike. A cancelled test has not passed.
+const fields = { pass: 'passed', fail: 'failed', cancelled: 'failed', skipped: 'skipped', todo: 'skipped' };
+for (const [, field, number] of log.matchAll(/^(?:#|ℹ) (pass|fail|cancelled|skipped|todo) (\d+)$/gm)) {
+  total[fields[field]] += Number(number);
+}
+for (const [, passed, failed, ignored] of log.matchAll(
+  /^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gm,
+)) {
+  total.passed += Number(passed);
+  total.failed += Number(failed);
+  total.skipped += Number(ignored);
+}
+
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+if (total.passed === 0 || total.failed > 0) process.exit(1);

@@ -1,0 +1,47 @@
+import swagger from '@fastify/swagger';
+import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import type { Service } from '@netcon/service';
+import { NetconError } from '@netcon/service/errors';
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import { v1 } from './routes.js';
+import type { Problem } from './schemas.js';
+import { version } from './version.js';
+
+/** The admin API of a service, not yet listening. */
+export async function buildApi(service: Service): Promise<FastifyInstance> {
+  const app = Fastify({ logger: false, bodyLimit: 64 * 1024, forceCloseConnections: true });
+  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'netcon admin API', version: version(), description: 'What a netcon service holds.' },
+    },
+  });
+  app.setErrorHandler((thrown: FastifyError | NetconError, _request, reply) => {
+    const { status, ...problem } = asProblem(thrown);
+    return reply.code(status).send(problem);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const error = new NetconError('NETCON_API_NOT_FOUND', `${request.method} ${request.url}: no such route`);
+    return reply.code(error.status).send(problemOf(error));
+  });
+  await app.register((scope) => v1(scope.withTypeProvider<TypeBoxTypeProvider>(), service), { prefix: '/v1' });
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  return app;
+}
+
+/** An error as a response body. */
+export function problemOf(error: NetconError): Problem {
+  return { code: error.code, message: error.message, hint: error.hint };
+}
+
+function asProblem(thrown: FastifyError | NetconError): Problem & { status: number } {
+  if (thrown instanceof NetconError) return { ...problemOf(thrown), status: thrown.status };
+  const status = thrown.statusCode ?? 500;
+  // What went wrong inside is for the service's log, not for the caller.
+  const error =
+    status < 500
+      ? new NetconError('NETCON_API_BAD_REQUEST', thrown.message)
+      : new NetconError('NETCON_API_FAILED', 'the service failed to answer');
+  return { ...problemOf(error), status };
+}

@@ -1,0 +1,76 @@
+import { here, NetconError } from '@netcon/api/local';
+import { type Daemon, type ServiceOptions, startDaemon } from '@netcon/api/server';
+import { checkTarget, findLibrary, starter } from '@netcon/intercept';
+import { announce } from './announce.js';
+import { runApp } from './app.js';
+import { explain } from './exit.js';
+import type { Launch } from './launch.js';
+
+/** As commander gives them. */
+export interface ServiceFlags {
+  tap?: string | boolean;
+  address?: string[];
+  hostAddress?: string[];
+  gateway?: string[];
+  socket?: string;
+  name?: string;
+  allow?: string[];
+  capture?: string;
+  fault?: string;
+  offload?: boolean;
+  maxSessions?: number;
+  maxSockets?: number;
+}
+
+/** Runs the service until a signal, the end of the app, or its own failure; leaves nothing behind. */
+export async function runService(app: string[], flags: ServiceFlags, launch: Launch): Promise<void> {
+  const [program] = app;
+  if (program !== undefined) {
+    // An app that can't be intercepted is refused before anything is set up for it.
+    checkTarget(program, starter());
+    findLibrary();
+  }
+  const stopped = untilSignal(program !== undefined);
+  const daemon = await startDaemon(optionsOf(flags), { at: here(), log });
+  // With an app, standard output is the app's.
+  (program === undefined ? process.stdout : process.stderr).write(announce(daemon.service));
+  if (program === undefined) {
+    await serveUntil(stopped, daemon);
+    return;
+  }
+  const ended = runApp(app, daemon.service.config.paths.socket, launch);
+  const first = await Promise.race([ended, daemon.service.failed]);
+  await daemon.stop();
+  if (first instanceof NetconError) process.stderr.write(explain(first));
+  (await ended).leave();
+}
+
+async function serveUntil(stopped: Promise<void>, daemon: Daemon): Promise<void> {
+  const failure = await Promise.race([stopped, daemon.service.failed]);
+  await daemon.stop();
+  if (failure instanceof NetconError) throw failure;
+}
+
+/** Settles at the first signal that ends a service. With an app it is the app that decides: see app.ts. */
+function untilSignal(hasApp: boolean): Promise<void> {
+  if (hasApp) return new Promise(() => {});
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
+  });
+}
+
+function optionsOf(flags: ServiceFlags): ServiceOptions {
+  const { tap, address, hostAddress, gateway, ...same } = flags;
+  return {
+    ...same,
+    ...(typeof tap === 'string' && { tap }),
+    ...(tap === false && { tap }),
+    ...(address && { addresses: address }),
+    ...(hostAddress && { hostAddresses: hostAddress }),
+    ...(gateway && { gateways: gateway }),
+  };
+}
+
+function log(level: string, message: string): void {
+  if (level !== 'debug' && level !== 'trace') process.stderr.write(`netcon: ${level}: ${message}\n`);
+}

@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { type FaultOptions, NetconError } from '@netcon/core-rs';
+import { type AddressPlan, planAddresses } from './addresses.js';
+import { parseFault } from './fault.js';
+import { type ServicePaths, type Surroundings, servicePaths } from './paths.js';
+import { createPolicy, type Lookup, type Policy } from './policy.js';
+
+export const DEFAULT_TAP = 'netcon0';
+
+/** What `netcon service` takes; everything has a default. */
+export interface ServiceOptions {
+  name?: string;
+  socket?: string;
+  /** Interface name, or false for none. */
+  tap?: string | false;
+  addresses?: string[];
+  hostAddresses?: string[];
+  gateways?: string[];
+  allow?: string[];
+  capture?: string;
+  /** See {@link parseFault}. */
+  fault?: string;
+  offload?: boolean;
+  maxSessions?: number;
+  maxSockets?: number;
+}
+
+/** Options checked and completed; nothing has been opened yet. */
+export interface ServiceConfig {
+  name: string;
+  paths: ServicePaths;
+  tap: string | undefined;
+  offload: boolean;
+  plan: AddressPlan;
+  policy: Policy;
+  capture: string | undefined;
+  fault: FaultOptions | undefined;
+  maxSessions: number;
+  maxSockets: number;
+}
+
+/** Checks options before anything is opened. */
+export function configure(options: ServiceOptions, at: Surroundings, lookup?: Lookup): ServiceConfig {
+  const tap = options.tap === false ? undefined : (options.tap ?? DEFAULT_TAP);
+  // netdevice(7): IFNAMSIZ is 16 with its NUL; the kernel refuses "/" and white space, and %d would make a number.
+  if (tap !== undefined && !/^(?!\.{1,2}$)[^\s/%:]{1,15}$/.test(tap)) {
+    throw new NetconError('NETCON_TAP_NAME', `--tap ${tap}: not an interface name`);
+  }
+  return {
+    name: options.name ?? 'netcon',
+    paths: servicePaths(options, at),
+    tap,
+    offload: options.offload ?? true,
+    plan: planAddresses({
+      ...(options.addresses && { stack: options.addresses }),
+      ...(options.hostAddresses && { host: options.hostAddresses }),
+      ...(options.gateways && { gateways: options.gateways }),
+    }),
+    policy: createPolicy(options.allow ?? [], at.uid, lookup),
+    capture: options.capture,
+    fault: options.fault === undefined ? undefined : parseFault(options.fault),
+    maxSessions: positive('--max-sessions', options.maxSessions ?? 4096),
+    maxSockets: positive('--max-sockets', options.maxSockets ?? defaultMaxSockets()),
+  };
+}
+
+function positive(option: string, value: number): number {
+  if (Number.isInteger(value) && value > 0 && value <= 1_000_000) return value;
+  throw new NetconError('NETCON_OPTION_BAD', `${option} ${value}: a number from 1 to 1000000`);
+}
+
+/** Each socket costs the service up to two descriptors (its end, and the program's while a connect is under way). */
+function defaultMaxSockets(): number {
+  const wanted = 65_536;
+  const line = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  const limit = Number(line?.[1] ?? wanted * 2);
+  return Math.max(64, Math.min(wanted, Math.floor((limit - 64) / 2)));
+}

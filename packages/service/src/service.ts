@@ -1,0 +1,205 @@
+import { chmodSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import {
+  type Engine,
+  type EngineEvent,
+  type EngineOptions,
+  type EngineStatus,
+  type Native,
+  NetconError,
+  native,
+  type SessionRow,
+  type SocketRow,
+  type TapReport,
+} from '@netcon/core-rs';
+import { isV6 } from './addresses.js';
+import { type Admission, judge } from './admission.js';
+import { type Lock, takeLock } from './lock.js';
+import { configure, type ServiceConfig, type ServiceOptions } from './options.js';
+import type { ServicePaths, Surroundings } from './paths.js';
+
+/** A running service, as the admin API and the commands see it. */
+export interface Service {
+  readonly config: ServiceConfig;
+  readonly tap: TapReport | null;
+  /** Why there is no tap although one was asked for; the service then serves programs among themselves. */
+  readonly tapProblem: NetconError | undefined;
+  /** Settles when the engine fails; never rejects. */
+  readonly failed: Promise<NetconError>;
+  status(): Promise<EngineStatus>;
+  sockets(): Promise<SocketRow[]>;
+  sessions(): Promise<SessionRow[]>;
+  /** Ends every session and leaves nothing behind; may be called twice. */
+  stop(): Promise<void>;
+}
+
+export type Log = (level: string, message: string) => void;
+
+/** What startService needs from outside; tests give a fake engine. */
+export interface Around {
+  at: Surroundings;
+  log: Log;
+  native?: Native;
+}
+
+/** Starts a service: takes the name, opens the link, serves the socket. On failure nothing is left behind. */
+export async function startService(options: ServiceOptions, around: Around): Promise<Service> {
+  const config = configure(options, around.at);
+  const api = around.native ?? native;
+  const { lock, madeDir } = claim(config.paths, api);
+  const clean = () => removeTraces(config.paths, madeDir, lock);
+  try {
+    const { engine, tapProblem } = openEngine(config, api);
+    return serve(config, engine, tapProblem, clean, around.log);
+  } catch (thrown) {
+    clean();
+    throw thrown;
+  }
+}
+
+function serve(
+  config: ServiceConfig,
+  engine: Engine,
+  tapProblem: NetconError | undefined,
+  clean: () => void,
+  log: Log,
+): Service {
+  // The socket is made 0600 (umask); it opens to others when something stands behind it that knows who may join.
+  const shared = config.policy.open || process.geteuid?.() === 0;
+  if (shared) chmodSync(config.paths.socket, 0o666);
+  const admission: Admission = {
+    policy: config.policy,
+    addresses: config.plan.stack.map((cidr) => cidr.split('/')[0] ?? cidr),
+    maxSessions: config.maxSessions,
+  };
+  let fail: (error: NetconError) => void = () => {};
+  const failed = new Promise<NetconError>((resolve) => {
+    fail = resolve;
+  });
+  engine.start((event) => {
+    handleEvent(event, engine, admission, config.maxSockets, log, fail);
+  });
+  let stopping: Promise<void> | undefined;
+  return {
+    config,
+    tap: engine.tap,
+    tapProblem,
+    failed,
+    status: () => engine.status(),
+    sockets: () => engine.sockets(),
+    sessions: () => engine.sessions(),
+    stop() {
+      stopping ??= engine.stop().finally(clean);
+      return stopping;
+    },
+  };
+}
+
+function handleEvent(
+  event: EngineEvent,
+  engine: Engine,
+  admission: Admission,
+  maxSockets: number,
+  log: Log,
+  fail: (error: NetconError) => void,
+): void {
+  switch (event.kind) {
+    case 'log':
+      log(event.level, event.message);
+      break;
+    case 'fatal':
+      fail(new NetconError('NETCON_ENGINE_FAILED', event.message));
+      break;
+    case 'hello':
+      void answer(event, engine, admission, maxSockets, log);
+      break;
+  }
+}
+
+async function answer(
+  hello: Extract<EngineEvent, { kind: 'hello' }>,
+  engine: Engine,
+  admission: Admission,
+  maxSockets: number,
+  log: Log,
+): Promise<void> {
+  try {
+    const { sessions } = await engine.status();
+    const verdict = judge(hello, sessions, admission);
+    if (verdict.admitted) engine.admit(hello.session, maxSockets, verdict.reply);
+    else {
+      log('warn', `refused pid ${hello.pid}: ${verdict.reason}`);
+      engine.refuse(hello.session, verdict.reply);
+    }
+  } catch (thrown) {
+    // The program may be gone by now; its session is the engine's to clear.
+    log('debug', `HELLO of pid ${hello.pid}: ${(thrown as Error).message}`);
+  }
+}
+
+/** Opens the engine; without the right to a tap, opens it without one and says why. */
+function openEngine(config: ServiceConfig, api: Native): { engine: Engine; tapProblem: NetconError | undefined } {
+  const umask = process.umask(0o177);
+  try {
+    return { engine: api.openEngine(engineOptions(config, config.tap)), tapProblem: undefined };
+  } catch (thrown) {
+    if (!isMissingRight(thrown)) throw thrown;
+    return { engine: api.openEngine(engineOptions(config, undefined)), tapProblem: thrown };
+  } finally {
+    process.umask(umask);
+  }
+}
+
+function isMissingRight(thrown: unknown): thrown is NetconError {
+  return (
+    thrown instanceof NetconError && (thrown.code === 'NETCON_TAP_DENIED' || thrown.code === 'NETCON_TAP_NO_DEVICE')
+  );
+}
+
+function engineOptions(config: ServiceConfig, tap: string | undefined): EngineOptions {
+  const gateway4 = config.plan.gateways.find((gateway) => !isV6(gateway));
+  const gateway6 = config.plan.gateways.find(isV6);
+  return {
+    socketPath: config.paths.socket,
+    namesDir: config.paths.names,
+    addresses: config.plan.stack,
+    maxSockets: config.maxSockets,
+    ...(gateway4 !== undefined && { gateway4 }),
+    ...(gateway6 !== undefined && { gateway6 }),
+    ...(config.fault !== undefined && { fault: config.fault }),
+    ...(config.capture !== undefined && { capture: config.capture }),
+    ...(tap !== undefined && { tap: { name: tap, hostAddresses: config.plan.host, offload: config.offload } }),
+  };
+}
+
+/** Makes the directories and takes the lock; whoever holds the lock owns every file of that name. */
+function claim(paths: ServicePaths, api: Native): { lock: Lock; madeDir: boolean } {
+  try {
+    const madeDir = paths.ownDir && mkdirSync(paths.dir, { recursive: true, mode: dirMode() }) !== undefined;
+    const lock = takeLock(paths.lock, api.tryLock);
+    rmSync(paths.socket, { force: true });
+    rmSync(paths.api, { force: true });
+    mkdirSync(paths.names, { recursive: true, mode: 0o700 });
+    chmodSync(paths.names, 0o700);
+    return { lock, madeDir };
+  } catch (thrown) {
+    if (thrown instanceof NetconError) throw thrown;
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    throw new NetconError('NETCON_SOCKET_BIND', message, { cause: thrown, ...(code !== undefined && { errno: code }) });
+  }
+}
+
+/** /run/netcon is for every user to look into; a user's own directory is his. */
+function dirMode(): number {
+  return process.geteuid?.() === 0 ? 0o755 : 0o700;
+}
+
+function removeTraces(paths: ServicePaths, madeDir: boolean, lock: Lock): void {
+  for (const path of [paths.socket, paths.api, paths.names]) rmSync(path, { force: true, recursive: true });
+  lock.release();
+  if (!madeDir) return;
+  try {
+    rmdirSync(paths.dir);
+  } catch {
+    // Another service lives there too.
+  }
+}
