@@ -1,0 +1,135 @@
+//! close(2) and what else could hit the channel; fcntl(2), ioctl(2), prctl(2).
+
+use core::ffi::{c_int, c_ulong};
+
+use super::settle_int;
+use crate::abi;
+use crate::ops;
+use crate::sandbox;
+use crate::sys::{self, int, nr};
+use crate::trace::Arg;
+
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn close(fd: c_int) -> c_int {
+    settle_int("close", &[Arg::Int(fd)], ops::fds::close(fd), || {
+        sys::close(fd)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn dup2(old: c_int, new: c_int) -> c_int {
+    let args = [Arg::Int(old), Arg::Int(new)];
+    settle_int("dup2", &args, ops::fds::duplicate(old, new), || {
+        native_dup2(old, new)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
+    let args = [Arg::Int(old), Arg::Int(new), Arg::Int(flags)];
+    settle_int("dup3", &args, ops::fds::duplicate(old, new), || {
+        sys::dup3(old, new, flags)
+    })
+}
+
+/// dup2(2), which AArch64 has only as dup3: of an fd onto itself it does nothing.
+pub(super) fn native_dup2(old: c_int, new: c_int) -> Result<c_int, crate::errno::Errno> {
+    if old == new {
+        return sys::fcntl(old, abi::F_GETFD, 0).map(|_| new);
+    }
+    sys::dup3(old, new, 0)
+}
+
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn close_range(first: u32, last: u32, flags: c_int) -> c_int {
+    let flags = flags.cast_unsigned();
+    let args = [
+        Arg::Size(first as usize),
+        Arg::Size(last as usize),
+        Arg::Hex(u64::from(flags)),
+    ];
+    let outcome = ops::fds::close_range(first, last, flags);
+    settle_int("close_range", &args, outcome, || {
+        sys::close_range(first, last, flags)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn closefrom(low: c_int) {
+    let outcome = ops::fds::closefrom(low);
+    settle_int("closefrom", &[Arg::Int(low)], outcome, || Ok(0));
+}
+
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn fcntl(fd: c_int, cmd: c_int, arg: c_ulong) -> c_int {
+    // SAFETY: the program's own call.
+    unsafe { control(nr::FCNTL, "fcntl", fd, int(cmd), arg) }
+}
+
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn fcntl64(fd: c_int, cmd: c_int, arg: c_ulong) -> c_int {
+    // SAFETY: the program's own call.
+    unsafe { control(nr::FCNTL, "fcntl", fd, int(cmd), arg) }
+}
+
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, arg: c_ulong) -> c_int {
+    // SAFETY: the program's own call.
+    unsafe { control(nr::IOCTL, "ioctl", fd, request as usize, arg) }
+}
+
+unsafe fn control(call: usize, name: &str, fd: c_int, what: usize, arg: c_ulong) -> c_int {
+    let args = [Arg::Int(fd), Arg::Hex(what as u64), Arg::Hex(arg)];
+    settle_int(name, &args, ops::fds::touch(fd), || {
+        // SAFETY: the program's own call.
+        unsafe { sys::call(call, [int(fd), what, arg as usize, 0, 0, 0]) }
+    })
+}
+
+/// prctl(2): only to notice a sandbox.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn prctl(
+    option: c_int,
+    b: c_ulong,
+    c: c_ulong,
+    d: c_ulong,
+    e: c_ulong,
+) -> c_int {
+    let args = [
+        int(option),
+        b as usize,
+        c as usize,
+        d as usize,
+        e as usize,
+        0,
+    ];
+    let sandboxes = option == abi::PR_SET_SECCOMP;
+    // SAFETY: the program's own call.
+    let result = unsafe { sandboxing(sandboxes, nr::PRCTL, args) };
+    match result {
+        Ok(value) => value,
+        Err(errno) => {
+            crate::errno::set(errno);
+            -1
+        }
+    }
+}
+
+/// A call that may install a filter: the flag is set first, since the filter is in force when the
+/// call returns, and taken back if it failed.
+pub(super) unsafe fn sandboxing(
+    sandboxes: bool,
+    call: usize,
+    args: [usize; 6],
+) -> Result<c_int, crate::errno::Errno> {
+    let was = sandbox::is_entered();
+    if sandboxes {
+        sandbox::enter();
+    }
+    // SAFETY: the program's own call.
+    let result = unsafe { sys::call(call, args) };
+    if sandboxes && !was && result.is_err() {
+        sandbox::leave();
+    }
+    result
+}

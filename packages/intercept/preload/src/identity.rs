@@ -1,0 +1,107 @@
+//! What an fd is: the mark that its description carries ([`netcon_wire::Mark`]).
+//!
+//! There is no table of fds in the library, hence nothing that goes stale when a number is closed
+//! and issued again, and nothing to carry over fork, exec, dup or `SCM_RIGHTS`.
+
+use core::ffi::c_int;
+
+use netcon_wire::{Family, Mark, NAME_LEN, Reply, Request, SocketName, SocketState};
+
+use crate::abi;
+use crate::detour::Reason;
+use crate::errno::Errno;
+use crate::{rpc, sys};
+
+/// One of netcon's sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Socket {
+    /// The program's fd.
+    pub(crate) fd: c_int,
+    /// `AF_INET` or `AF_INET6`.
+    pub(crate) family: Family,
+    /// As far as the mark knows.
+    pub(crate) state: SocketState,
+    /// A listener whose options accept(2) copies.
+    pub(crate) inherits: bool,
+}
+
+/// The mark of an fd: one getsockopt.
+pub(crate) fn mark(fd: c_int) -> Option<Mark> {
+    let raw = sys::getsockopt::<u64>(fd, abi::SOL_SOCKET, abi::SO_MAX_PACING_RATE).ok()?;
+    Mark::unpack(raw)
+}
+
+/// The socket behind an fd, if it is one of ours.
+pub(crate) fn socket(fd: c_int) -> Result<Socket, Reason> {
+    match mark(fd) {
+        Some(Mark::Socket {
+            family,
+            state,
+            inherits,
+            ..
+        }) => Ok(Socket {
+            fd,
+            family,
+            state,
+            inherits,
+        }),
+        Some(Mark::Channel { .. }) | None => Err(Reason::NotOurs),
+    }
+}
+
+/// Marks a socket that accept(2) has just returned.
+pub(crate) fn mark_accepted(fd: c_int, family: Family, id: u32) {
+    let mark = Mark::Socket {
+        family,
+        state: SocketState::Connected,
+        inherits: false,
+        id,
+    };
+    let _ = sys::setsockopt(fd, abi::SOL_SOCKET, abi::SO_MAX_PACING_RATE, &mark.pack());
+}
+
+/// The identity that a unix address carries (as accept4 and getpeername return it).
+pub(crate) fn name_in(address: &[u8]) -> Option<SocketName> {
+    let path = address.strip_prefix(&abi::AF_UNIX.to_ne_bytes())?;
+    SocketName::decode(path).ok()
+}
+
+/// Room for `struct sockaddr_un` (unix(7)).
+pub(crate) const UNIX_LEN: usize = 110;
+const _: () = assert!(NAME_LEN + 2 <= UNIX_LEN);
+
+/// The identity in the fd's own name (connected by connect) or its peer's (accepted).
+pub(crate) fn name_of(fd: c_int) -> Option<SocketName> {
+    let mut buf = [0; UNIX_LEN];
+    [sys::nr::GETSOCKNAME, sys::nr::GETPEERNAME]
+        .into_iter()
+        .find_map(|call| {
+            let len = sys::address_of(call, fd, &mut buf).ok()?;
+            name_in(buf.get(..len)?)
+        })
+}
+
+/// An unmarked socket whose peer's name claims to be the service's, accepted past the hooks
+/// (a raw system call, io_uring). The service is asked before it is believed.
+pub(crate) fn adopt(fd: c_int) -> Result<Socket, Reason> {
+    if name_of(fd).is_none() {
+        return Err(Reason::NotOurs);
+    }
+    let mut buf = rpc::buffer();
+    let reply = rpc::call(&Request::Map, &[fd], &mut buf);
+    let Ok(Reply::Map(map)) = reply else {
+        return Err(Reason::NotOurs);
+    };
+    mark_accepted(fd, map.family, map.id);
+    Ok(Socket {
+        fd,
+        family: map.family,
+        state: map.state,
+        inherits: false,
+    })
+}
+
+/// Whether the description has `O_NONBLOCK`.
+pub(crate) fn is_nonblocking(fd: c_int) -> Result<bool, Errno> {
+    Ok(sys::fcntl(fd, abi::F_GETFL, 0)? & abi::O_NONBLOCK != 0)
+}

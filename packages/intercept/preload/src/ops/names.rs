@@ -1,0 +1,82 @@
+//! getsockname(2) and getpeername(2).
+
+use core::ffi::{c_int, c_void};
+
+use netcon_wire::{Reply, Request, SockAddr, SocketState};
+
+use crate::detour::Detour;
+use crate::errno::Errno;
+use crate::identity::{self, Socket};
+use crate::{rpc, sys, user};
+
+/// Which of the two addresses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// getsockname(2)
+    Local,
+    /// getpeername(2)
+    Peer,
+}
+
+/// getsockname(2) and getpeername(2)
+///
+/// # Safety
+/// As [`user::write`] for both pointers.
+pub(crate) unsafe fn name(
+    fd: c_int,
+    side: Side,
+    address: *mut c_void,
+    len: *mut u32,
+) -> Detour<c_int> {
+    let socket = match identity::socket(fd) {
+        Ok(socket) => socket,
+        Err(reason) => match unmarked(fd, side) {
+            Some(socket) => socket,
+            None => return Detour::Bypass(reason),
+        },
+    };
+    match lookup(&socket, side) {
+        // SAFETY: the caller's contract.
+        Ok(addr) => unsafe { user::put_address(address, len, &addr, socket.family) }
+            .map(|()| 0)
+            .into(),
+        Err(errno) => Detour::Failed(errno),
+    }
+}
+
+/// A unix socket without a mark may have been accepted past the hooks.
+fn unmarked(fd: c_int, side: Side) -> Option<Socket> {
+    // Of an accepted socket only the peer has a name of the service's: getsockname gives its
+    // listener's path. One native call tells the many other sockets apart.
+    let mut buf = [0; identity::UNIX_LEN];
+    let len = sys::address_of(sys::nr::GETPEERNAME, fd, &mut buf).ok()?;
+    let _ = side;
+    identity::name_in(buf.get(..len)?)?;
+    identity::adopt(fd).ok()
+}
+
+fn lookup(socket: &Socket, side: Side) -> Result<SockAddr, Errno> {
+    if side == Side::Peer && socket.state != SocketState::Connected {
+        return Err(Errno::ENOTCONN);
+    }
+    if matches!(
+        socket.state,
+        SocketState::Connected | SocketState::Connecting
+    ) {
+        if let Some(name) = identity::name_of(socket.fd) {
+            return Ok(match side {
+                Side::Local => name.local,
+                Side::Peer => name.peer,
+            });
+        }
+    }
+    let request = match side {
+        Side::Local => Request::GetSockName,
+        Side::Peer => Request::GetPeerName,
+    };
+    let mut buf = rpc::buffer();
+    match rpc::call(&request, &[socket.fd], &mut buf)? {
+        Reply::Addr(addr) => Ok(addr),
+        _ => Err(Errno::EPROTO),
+    }
+}

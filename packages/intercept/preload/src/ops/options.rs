@@ -1,0 +1,375 @@
+//! getsockopt(2) and setsockopt(2).
+
+use core::ffi::{c_int, c_void};
+
+use netcon_wire::{MAX_OPTION_LEN, Reply, Request, SocketState};
+
+use crate::abi::{self, Ucred};
+use crate::detour::{Detour, Reason};
+use crate::errno::Errno;
+use crate::identity::{self, Socket};
+use crate::{rpc, sys, user};
+
+/// Who knows an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// The kernel: it means the same on the unix socket.
+    Kernel,
+    /// The kernel, and the service is told: it has an effect on both sides, or accept copies it.
+    Both,
+    /// The service.
+    Service,
+    /// Answered here: constants, and what would show the unix socket underneath.
+    Library,
+}
+
+fn owner(level: c_int, name: c_int, state: SocketState) -> Owner {
+    if level != abi::SOL_SOCKET {
+        return Owner::Service;
+    }
+    match name {
+        // While a connect is under way the send buffer is the service's gate (design.md 3).
+        abi::SO_SNDBUF | abi::SO_SNDBUFFORCE if state == SocketState::Connecting => Owner::Service,
+        abi::SO_REUSEADDR
+        | abi::SO_KEEPALIVE
+        | abi::SO_LINGER
+        | abi::SO_OOBINLINE
+        | abi::SO_RCVTIMEO
+        | abi::SO_SNDTIMEO
+        | abi::SO_RCVTIMEO_NEW
+        | abi::SO_SNDTIMEO_NEW
+        | abi::SO_RCVBUF
+        | abi::SO_SNDBUF
+        | abi::SO_RCVBUFFORCE
+        | abi::SO_SNDBUFFORCE
+        | abi::SO_RCVLOWAT => Owner::Both,
+        abi::SO_REUSEPORT | abi::SO_BINDTODEVICE => Owner::Service,
+        abi::SO_DOMAIN
+        | abi::SO_PROTOCOL
+        | abi::SO_PEERCRED
+        | abi::SO_PEERGROUPS
+        | abi::SO_PEERPIDFD
+        | abi::SO_PEERSEC
+        | abi::SO_PEERNAME
+        | abi::SO_PASSCRED
+        | abi::SO_PASSSEC
+        | abi::SO_PASSPIDFD
+        | abi::SO_MAX_PACING_RATE
+        | abi::SO_INCOMING_CPU
+        | abi::SO_ERROR => Owner::Library,
+        _ => Owner::Kernel,
+    }
+}
+
+/// getsockopt(2)
+///
+/// # Safety
+/// As [`user::write`] for both pointers.
+pub(crate) unsafe fn get(
+    fd: c_int,
+    level: c_int,
+    name: c_int,
+    value: *mut c_void,
+    len: *mut u32,
+) -> Detour<c_int> {
+    let socket = match find(fd, level) {
+        Ok(socket) => socket,
+        Err(reason) => return Detour::Bypass(reason),
+    };
+    let mut buf = rpc::buffer();
+    let answer = match owner(level, name, socket.state) {
+        Owner::Kernel | Owner::Both => return Detour::Bypass(Reason::Native),
+        // SAFETY: the caller's contract.
+        Owner::Service => match unsafe { user::read_i32(len.cast()) } {
+            Ok(room) => ask(fd, level, name, room, &mut buf),
+            Err(errno) => Err(errno),
+        },
+        Owner::Library => {
+            let mut local = Local::new();
+            return match local.value(&socket, name) {
+                // SAFETY: the caller's contract.
+                Ok(bytes) => unsafe { user::put_option(value, len, bytes) }
+                    .map(|()| 0)
+                    .into(),
+                Err(errno) => Detour::Failed(errno),
+            };
+        }
+    };
+    match answer {
+        // SAFETY: the caller's contract.
+        Ok(bytes) => unsafe { user::put_option(value, len, bytes) }
+            .map(|()| 0)
+            .into(),
+        Err(errno) => Detour::Failed(errno),
+    }
+}
+
+/// setsockopt(2)
+///
+/// # Safety
+/// As [`user::read`] for `value`.
+pub(crate) unsafe fn set(
+    fd: c_int,
+    level: c_int,
+    name: c_int,
+    value: *const c_void,
+    len: u32,
+) -> Detour<c_int> {
+    let socket = match find(fd, level) {
+        Ok(socket) => socket,
+        Err(reason) => return Detour::Bypass(reason),
+    };
+    let owner = owner(level, name, socket.state);
+    if owner == Owner::Kernel {
+        return Detour::Bypass(Reason::Native);
+    }
+    let size = len as usize;
+    if size > MAX_OPTION_LEN {
+        return Detour::Failed(Errno::EINVAL);
+    }
+    // SAFETY: the caller's contract.
+    let bytes = match unsafe { user::read::<MAX_OPTION_LEN>(value, size) } {
+        Ok(bytes) => bytes,
+        Err(errno) => return Detour::Failed(errno),
+    };
+    let bytes = bytes.get(..size).unwrap_or(&[]);
+    match owner {
+        Owner::Library => hidden(name, bytes).into(),
+        Owner::Service => tell(fd, level, name, bytes).into(),
+        Owner::Both | Owner::Kernel => both(fd, level, name, bytes).into(),
+    }
+}
+
+/// Other levels than `SOL_SOCKET` fail natively on an unmarked unix socket: adopt it first.
+fn find(fd: c_int, level: c_int) -> Result<Socket, Reason> {
+    if level == abi::SOL_SOCKET {
+        return identity::socket(fd);
+    }
+    identity::socket(fd).or_else(|reason| {
+        let domain = sys::getsockopt::<c_int>(fd, abi::SOL_SOCKET, abi::SO_DOMAIN);
+        if domain == Ok(c_int::from(abi::AF_UNIX)) {
+            identity::adopt(fd)
+        } else {
+            Err(reason)
+        }
+    })
+}
+
+/// Options that only the library knows: accepted and without effect, as on TCP where they concern
+/// pacing; those of unix sockets are refused.
+fn hidden(name: c_int, value: &[u8]) -> Result<c_int, Errno> {
+    if value.len() < size_of::<c_int>() {
+        return Err(Errno::EINVAL);
+    }
+    match name {
+        abi::SO_MAX_PACING_RATE | abi::SO_INCOMING_CPU | abi::SO_PASSCRED | abi::SO_PASSSEC => {
+            Ok(0)
+        }
+        abi::SO_PASSPIDFD => Err(Errno::EOPNOTSUPP),
+        // Read-only (net/core/sock.c).
+        _ => Err(Errno::ENOPROTOOPT),
+    }
+}
+
+fn both(fd: c_int, level: c_int, name: c_int, value: &[u8]) -> Result<c_int, Errno> {
+    set_native(fd, level, name, value)?;
+    match tell(fd, level, name, value) {
+        // The kernel's half is done; without a service there is no other.
+        Err(Errno::ENETDOWN | Errno::ENOPROTOOPT) => Ok(0),
+        answer => answer,
+    }
+}
+
+fn set_native(fd: c_int, level: c_int, name: c_int, value: &[u8]) -> Result<c_int, Errno> {
+    let args = [
+        sys::int(fd),
+        sys::int(level),
+        sys::int(name),
+        value.as_ptr() as usize,
+        value.len(),
+        0,
+    ];
+    // SAFETY: the kernel reads `value.len()` bytes.
+    unsafe { sys::call(sys::nr::SETSOCKOPT, args) }
+}
+
+fn tell(fd: c_int, level: c_int, name: c_int, value: &[u8]) -> Result<c_int, Errno> {
+    let mut buf = rpc::buffer();
+    let request = Request::SetSockOpt { level, name, value };
+    rpc::call(&request, &[fd], &mut buf).map(|_| 0)
+}
+
+fn ask(
+    fd: c_int,
+    level: c_int,
+    name: c_int,
+    room: c_int,
+    buf: &mut rpc::Buffer,
+) -> Result<&[u8], Errno> {
+    let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?;
+    let len = u16::try_from(room.min(MAX_OPTION_LEN)).unwrap_or(0);
+    match rpc::call(&Request::GetSockOpt { level, name, len }, &[fd], buf)? {
+        Reply::Value(value) => Ok(value),
+        _ => Err(Errno::EPROTO),
+    }
+}
+
+/// The socket's pending error as the service knows it, 0 if none; asking takes it.
+pub(crate) fn service_error(fd: c_int) -> Result<c_int, Errno> {
+    let mut buf = rpc::buffer();
+    let value = ask(fd, abi::SOL_SOCKET, abi::SO_ERROR, 4, &mut buf)?;
+    let bytes = value.first_chunk().ok_or(Errno::EPROTO)?;
+    Ok(c_int::from_ne_bytes(*bytes))
+}
+
+/// Room for the values answered here.
+struct Local([u8; 12]);
+
+impl Local {
+    const fn new() -> Self {
+        Local([0; 12])
+    }
+
+    fn value(&mut self, socket: &Socket, name: c_int) -> Result<&[u8], Errno> {
+        let number = match name {
+            abi::SO_DOMAIN => c_int::from(socket.family.raw()),
+            abi::SO_PROTOCOL => abi::IPPROTO_TCP,
+            abi::SO_ERROR => pending_error(socket)?,
+            abi::SO_PASSCRED | abi::SO_PASSSEC | abi::SO_PASSPIDFD => 0,
+            // No rate was set; no packet has come in on a CPU.
+            abi::SO_MAX_PACING_RATE => return Ok(self.put(&[0xff; 8])),
+            abi::SO_INCOMING_CPU => -1,
+            // What a TCP socket says of its peer (net/core/sock.c: cred_to_ucred of none).
+            abi::SO_PEERCRED => {
+                let none = Ucred {
+                    pid: 0,
+                    uid: u32::MAX,
+                    gid: u32::MAX,
+                };
+                let mut bytes = [0; 12];
+                let fields = [
+                    none.pid.to_ne_bytes(),
+                    none.uid.to_ne_bytes(),
+                    none.gid.to_ne_bytes(),
+                ];
+                for (to, from) in bytes.iter_mut().zip(fields.as_flattened()) {
+                    *to = *from;
+                }
+                return Ok(self.put(&bytes));
+            }
+            abi::SO_PEERGROUPS | abi::SO_PEERPIDFD => return Err(Errno::ENODATA),
+            abi::SO_PEERNAME => return Err(Errno::ENOTCONN),
+            _ => return Err(Errno::ENOPROTOOPT),
+        };
+        Ok(self.put(&number.to_ne_bytes()))
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> &[u8] {
+        let mut len = 0;
+        for (to, from) in self.0.iter_mut().zip(bytes) {
+            *to = *from;
+            len += 1;
+        }
+        self.0.get(..len).unwrap_or(&[])
+    }
+}
+
+/// `SO_ERROR`: the kernel's where data flows, unless it says that the service ended the stream.
+fn pending_error(socket: &Socket) -> Result<c_int, Errno> {
+    let native = sys::getsockopt::<c_int>(socket.fd, abi::SOL_SOCKET, abi::SO_ERROR)?;
+    let asks = match socket.state {
+        SocketState::Connecting | SocketState::Failed => true,
+        SocketState::Connected => native != 0,
+        SocketState::Fresh | SocketState::Listening => false,
+    };
+    if !asks {
+        return Ok(native);
+    }
+    match service_error(socket.fd) {
+        Ok(0) => Ok(native),
+        Ok(error) => Ok(error),
+        // No service: the connect can't succeed any more.
+        Err(errno) if socket.state == SocketState::Connecting => Ok(errno.0),
+        Err(_) => Ok(native),
+    }
+}
+
+/// What accept(2) copies from a listening TCP socket and `AF_UNIX` does not (design.md 3).
+const INHERITED: [c_int; 8] = [
+    abi::SO_KEEPALIVE,
+    abi::SO_LINGER,
+    abi::SO_RCVTIMEO,
+    abi::SO_SNDTIMEO,
+    abi::SO_OOBINLINE,
+    abi::SO_RCVLOWAT,
+    abi::SO_RCVBUF,
+    abi::SO_SNDBUF,
+];
+
+/// Copies the listener's options to an accepted socket, natively: the service knows them already.
+pub(crate) fn inherit(listener: c_int, accepted: c_int) {
+    for name in INHERITED {
+        copy_native(listener, accepted, name);
+    }
+}
+
+fn copy_native(from: c_int, to: c_int, name: c_int) {
+    let mut value = [0_u8; 16];
+    let mut len = 16_u32;
+    let args = [
+        sys::int(from),
+        sys::int(abi::SOL_SOCKET),
+        sys::int(name),
+        value.as_mut_ptr() as usize,
+        &raw mut len as usize,
+        0,
+    ];
+    // SAFETY: the kernel writes at most `len` bytes to `value`, and to `len`.
+    if unsafe { sys::call(sys::nr::GETSOCKOPT, args) }.is_err() {
+        return;
+    }
+    if matches!(name, abi::SO_RCVBUF | abi::SO_SNDBUF) {
+        // The kernel doubles what is set (socket(7)): set half of what it says.
+        let [a, b, c, d, ..] = value;
+        let half = c_int::from_ne_bytes([a, b, c, d]) / 2;
+        let _ = set_native(to, abi::SOL_SOCKET, name, &half.to_ne_bytes());
+        return;
+    }
+    let value = value.get(..len as usize).unwrap_or(&[]);
+    let _ = set_native(to, abi::SOL_SOCKET, name, value);
+}
+
+/// Options that a description put under the same fd takes over from the one before.
+const CARRIED: [(c_int, c_int); 3] = [
+    (abi::SOL_SOCKET, abi::SO_REUSEPORT),
+    (abi::IPPROTO_TCP, abi::TCP_NODELAY),
+    (abi::IPPROTO_IPV6, abi::IPV6_V6ONLY),
+];
+
+/// Copies what was set on a socket of ours to its replacement, as far as it can be read.
+pub(crate) fn copy_all(old: &Socket, new: c_int) {
+    copy_native(old.fd, new, abi::SO_REUSEADDR);
+    for name in INHERITED {
+        // Buffer sizes are the connect's gate meanwhile, and autotuned on a kernel TCP socket.
+        if !matches!(name, abi::SO_RCVBUF | abi::SO_SNDBUF) {
+            copy_native(old.fd, new, name);
+        }
+    }
+    for (level, name) in CARRIED {
+        let mut buf = rpc::buffer();
+        let Ok(value) = ask(old.fd, level, name, 4, &mut buf) else {
+            continue;
+        };
+        if value.iter().any(|byte| *byte != 0) {
+            if identity::mark(new).is_some() {
+                let mut value4 = [0; 4];
+                for (to, from) in value4.iter_mut().zip(value) {
+                    *to = *from;
+                }
+                let _ = tell(new, level, name, &value4);
+            } else {
+                let _ = set_native(new, level, name, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! One question to the service, and its answer.
+//!
+//! A short call holds the lock, sends one record and reads records until the reply with its id
+//! comes; a stale reply (of a call that timed out) is dropped with its fds. A service that has gone
+//! closes the channel: a request that could not be sent is tried once more on a new channel, one
+//! that was sent is not repeated.
+
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use netcon_wire::{MAX_FRAME, Reply, Request};
+
+use crate::channel;
+use crate::errno::Errno;
+use crate::lock::Held;
+use crate::sys;
+
+/// Room for a request and then its reply.
+pub(crate) type Buffer = [u8; MAX_FRAME];
+
+/// A buffer for [`call`].
+pub(crate) const fn buffer() -> Buffer {
+    [0; MAX_FRAME]
+}
+
+static NEXT_ID: AtomicU32 = AtomicU32::new(0);
+
+/// Asks; a failed reply is an error.
+pub(crate) fn call<'a>(
+    request: &Request<'_>,
+    fds: &[c_int],
+    buf: &'a mut Buffer,
+) -> Result<Reply<'a>, Errno> {
+    call_for_fd(request, fds, buf, true).map(|(reply, fd)| {
+        if let Some(unexpected) = fd {
+            let _ = sys::close(unexpected);
+        }
+        reply
+    })
+}
+
+/// Asks for something that comes with an fd.
+pub(crate) fn call_for_fd<'a>(
+    request: &Request<'_>,
+    fds: &[c_int],
+    buf: &'a mut Buffer,
+    cloexec: bool,
+) -> Result<(Reply<'a>, Option<c_int>), Errno> {
+    let held = Held::take();
+    let (channel, id) = send_on_channel(&held, request, fds, buf)?;
+    let answer = await_reply(channel, id, buf, cloexec);
+    match answer {
+        Ok((len, fd)) => {
+            drop(held);
+            match parse(buf.get(..len).unwrap_or(&[])) {
+                Ok(reply) => Ok((reply, fd)),
+                Err(errno) => {
+                    discard(fd);
+                    Err(errno)
+                }
+            }
+        }
+        Err(Failure::Channel) => {
+            channel::forget(&held, channel);
+            Err(Errno::ENETDOWN)
+        }
+        Err(Failure::FdLost) => Err(Errno::EMFILE),
+    }
+}
+
+/// Sends a request whose reply comes elsewhere: on the second fd.
+pub(crate) fn post(request: &Request<'_>, fds: &[c_int], buf: &mut Buffer) -> Result<(), Errno> {
+    let held = Held::take();
+    send_on_channel(&held, request, fds, buf).map(|_| ())
+}
+
+/// Decodes a record received elsewhere than on the channel.
+pub(crate) fn parse(record: &[u8]) -> Result<Reply<'_>, Errno> {
+    match Reply::decode(record) {
+        Ok((_, _, _, Reply::Failed(status))) => Err(errno(status)),
+        Ok((_, _, _, reply)) => Ok(reply),
+        Err(_) => Err(Errno::EPROTO),
+    }
+}
+
+/// A status field as an errno; what is no Linux errno is `EPROTO`.
+pub(crate) fn errno(status: u32) -> Errno {
+    match i32::try_from(status) {
+        Ok(number @ 1..4096) => Errno(number),
+        _ => Errno::EPROTO,
+    }
+}
+
+/// Writes one request to a given channel; returns its id.
+pub(crate) fn send(
+    channel: c_int,
+    request: &Request<'_>,
+    fds: &[c_int],
+    buf: &mut Buffer,
+) -> Result<u32, Errno> {
+    let id = next_id();
+    let len = request.encode(id, buf).map_err(|_| Errno::EINVAL)?;
+    let record = buf.get(..len).ok_or(Errno::EINVAL)?;
+    sys::send_with_fds(channel, record, fds)?;
+    Ok(id)
+}
+
+/// Reads the reply with that id from a given channel: status and body, HELLO's even if refused.
+pub(crate) fn receive(
+    channel: c_int,
+    id: u32,
+    buf: &mut Buffer,
+) -> Result<(u32, Reply<'_>), Errno> {
+    let (len, fd) = await_reply(channel, id, buf, true).map_err(|_| Errno::ENETDOWN)?;
+    discard(fd);
+    let record = buf.get(..len).unwrap_or(&[]);
+    let (_, _, status, reply) = Reply::decode(record).map_err(|_| Errno::EPROTO)?;
+    Ok((status, reply))
+}
+
+fn send_on_channel(
+    held: &Held,
+    request: &Request<'_>,
+    fds: &[c_int],
+    buf: &mut Buffer,
+) -> Result<(c_int, u32), Errno> {
+    let channel = channel::ready(held)?;
+    match send(channel, request, fds, buf) {
+        Ok(id) => Ok((channel, id)),
+        Err(errno) if is_gone(errno) => {
+            channel::forget(held, channel);
+            let channel = channel::ready(held)?;
+            let id = send(channel, request, fds, buf).map_err(|_| Errno::ENETDOWN)?;
+            Ok((channel, id))
+        }
+        // Fds in flight exhausted (unix(7) ETOOMANYREFS) and the like are the caller's to see.
+        Err(errno) => Err(errno),
+    }
+}
+
+fn is_gone(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN | Errno::EAGAIN | Errno::ECONNREFUSED
+    )
+}
+
+enum Failure {
+    /// End of file, a time-out, an error: the channel is of no more use.
+    Channel,
+    /// The fd that came could not be installed: the program's table is full.
+    FdLost,
+}
+
+fn await_reply(
+    channel: c_int,
+    id: u32,
+    buf: &mut Buffer,
+    cloexec: bool,
+) -> Result<(usize, Option<c_int>), Failure> {
+    loop {
+        let received = match sys::recv_with_fds(channel, buf, cloexec) {
+            Ok(received) if received.len > 0 => received,
+            // Not with signals blocked; a debugger or a freezer can still cause it.
+            Err(Errno::EINTR) => continue,
+            Ok(_) | Err(_) => return Err(Failure::Channel),
+        };
+        let [fd, extra] = received.fds.map(|fd| (fd >= 0).then_some(fd));
+        discard(extra);
+        let record = buf.get(..received.len).unwrap_or(&[]);
+        let is_ours = matches!(netcon_wire::Header::decode(record),
+            Ok((header, _)) if header.is_reply && header.id == id);
+        if !is_ours {
+            discard(fd);
+            continue;
+        }
+        if received.fds_lost {
+            discard(fd);
+            return Err(Failure::FdLost);
+        }
+        return Ok((received.len, fd));
+    }
+}
+
+fn discard(fd: Option<c_int>) {
+    if let Some(fd) = fd {
+        let _ = sys::close(fd);
+    }
+}
+
+/// Ids of one process differ; those of an exec'd image start elsewhere, so that a reply left in the
+/// channel is not taken for a new one.
+fn next_id() -> u32 {
+    if NEXT_ID.load(Ordering::Relaxed) == 0 {
+        // The low half changes fastest.
+        #[allow(clippy::cast_possible_truncation)]
+        let seed = sys::nanoseconds() as u32 ^ sys::getpid();
+        NEXT_ID.store(seed | 1, Ordering::Relaxed);
+    }
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
