@@ -1,0 +1,74 @@
+// Programs that the benchmark starts: each in a process group of its own, all ended when it ends.
+
+import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const running = new Set();
+
+/** Starts a program that stays. Its output is kept for error messages. */
+export function start(argv, options = {}) {
+  const child = spawn(argv[0], argv.slice(1), { detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  const program = { argv, child, out: '', err: '', ended: false };
+  running.add(program);
+  child.stdout.on('data', (data) => {
+    program.out += data;
+  });
+  child.stderr.on('data', (data) => {
+    program.err += data;
+  });
+  program.done = new Promise((resolve) => {
+    child.on('error', (error) => {
+      program.err += error.message;
+      program.ended = true;
+      running.delete(program);
+      resolve(-1);
+    });
+    child.on('close', (code, signal) => {
+      program.ended = true;
+      running.delete(program);
+      resolve(code ?? signal);
+    });
+  });
+  return program;
+}
+
+/** Runs a program to its end; its standard output. Throws if it fails or takes longer than `seconds`. */
+export async function run(argv, seconds = 30) {
+  const program = start(argv);
+  const late = sleep(seconds * 1000, 'late', { ref: false });
+  const result = await Promise.race([program.done, late]);
+  if (result === 'late') {
+    await stop(program);
+    throw new Error(`${argv.join(' ')}: no end after ${seconds} s: ${program.err || program.out}`);
+  }
+  if (result !== 0) throw new Error(`${argv.join(' ')}: ${result}: ${program.err || program.out}`);
+  return program.out;
+}
+
+/** Ends a program and what it started in its group. */
+export async function stop(program) {
+  for (const signal of ['SIGTERM', 'SIGKILL']) {
+    if (program.ended) return;
+    try {
+      process.kill(-program.child.pid, signal);
+    } catch {
+      return;
+    }
+    await Promise.race([program.done, sleep(5000, undefined, { ref: false })]);
+  }
+}
+
+export async function stopAll() {
+  await Promise.all([...running].map(stop));
+}
+
+/** Waits until `test` holds; fails with what `program` said. */
+export async function until(what, program, test, seconds = 15) {
+  const deadline = Date.now() + seconds * 1000;
+  while (Date.now() < deadline) {
+    if (program.ended) break;
+    if (await test()) return;
+    await sleep(25);
+  }
+  throw new Error(`${what}: not there: ${program.argv.join(' ')}: ${program.err || program.out || 'it said nothing'}`);
+}
