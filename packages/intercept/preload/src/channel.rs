@@ -46,10 +46,10 @@ const REPLY_TIMEOUT_S: i64 = 10;
 pub(crate) fn ready(_: &Held) -> Result<c_int, Errno> {
     let pid = sys::getpid();
     let known = remembered();
-    if let Some(fd) = known {
-        if PID.load(Ordering::Relaxed) == pid {
-            return Ok(fd);
-        }
+    if let Some(fd) = known
+        && PID.load(Ordering::Relaxed) == pid
+    {
+        return Ok(fd);
     }
     if let Some(own) = find(|owner| owner == pid) {
         remember(own, pid);

@@ -1,6 +1,6 @@
 //! The address blocks of `NETCON_BYPASS`.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address block, `ADDRESS/BITS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,10 @@ impl Cidr {
             Some(at) => (text.get(..at)?, Some(text.get(at.checked_add(1)?..)?)),
             None => (text, None),
         };
-        let ip = core::str::from_utf8(address).ok()?.parse().ok()?;
+        let ip = match inet(address) {
+            Some(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4)),
+            None => IpAddr::V6(Ipv6Addr::from_bits(inet6(address)?)),
+        };
         let (bits, width, v6) = number(ip);
         let prefix = match prefix {
             Some(digits) => decimal(digits)?,
@@ -44,6 +47,53 @@ fn number(ip: IpAddr) -> (u128, u8, bool) {
         IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, 32, false),
         IpAddr::V6(v6) => (v6.to_bits(), 128, true),
     }
+}
+
+/// Reads `a.b.c.d`. The parsers of `core::net` can panic as far as the linker knows.
+fn inet(text: &[u8]) -> Option<u32> {
+    let mut bits = 0_u32;
+    let mut count = 0;
+    for part in text.split(|&byte| byte == b'.') {
+        bits = bits << 8 | u32::from(decimal(part)?);
+        count += 1;
+    }
+    (count == 4).then_some(bits)
+}
+
+/// Reads an IPv6 address (RFC 4291 2.2), without an embedded IPv4 one.
+fn inet6(text: &[u8]) -> Option<u128> {
+    let gap = text.windows(2).position(|pair| pair == b"::");
+    let Some(gap) = gap else {
+        let (bits, count) = groups(text)?;
+        return (count == 8).then_some(bits);
+    };
+    let (high, before) = groups(text.get(..gap)?)?;
+    let (low, after) = groups(text.get(gap.checked_add(2)?..)?)?;
+    if before + after > 7 {
+        return None;
+    }
+    Some(high.checked_shl(16 * (8 - before)).unwrap_or(0) | low)
+}
+
+/// Reads groups of hexadecimal digits: their bits and how many there are.
+fn groups(text: &[u8]) -> Option<(u128, u32)> {
+    if text.is_empty() {
+        return Some((0, 0));
+    }
+    let mut bits = 0_u128;
+    let mut count = 0;
+    for group in text.split(|&byte| byte == b':') {
+        if group.is_empty() || group.len() > 4 || count == 8 {
+            return None;
+        }
+        let value = group.iter().try_fold(0_u128, |sum, &byte| {
+            let digit = char::from(byte).to_digit(16)?;
+            Some(sum << 4 | u128::from(digit))
+        })?;
+        bits = bits << 16 | value;
+        count += 1;
+    }
+    Some((bits, count))
 }
 
 fn decimal(digits: &[u8]) -> Option<u8> {

@@ -87,10 +87,10 @@ impl Bypass {
         for word in text.split(|&byte| byte == b',') {
             if word == b"all" {
                 bypass.all = true;
-            } else if let Some(block) = Cidr::parse(word) {
-                if let Some(slot) = slots.next() {
-                    *slot = Some(block);
-                }
+            } else if let Some(block) = Cidr::parse(word)
+                && let Some(slot) = slots.next()
+            {
+                *slot = Some(block);
             }
         }
         bypass

@@ -21,6 +21,19 @@ fn blocks_hold_their_addresses() {
         ("0.0.0.0/0", "::1", false, "nothing of the other family"),
         ("::/0", "2001:db8::1", true, "everything of its family"),
         ("fd00::/8", "fd77::2", true, "inside"),
+        (
+            "2001:db8:1:2:3:4:5:6",
+            "2001:db8:1:2:3:4:5:6",
+            true,
+            "no gap",
+        ),
+        (
+            "2001:db8::6",
+            "2001:db8:0:0:0:0:0:6",
+            true,
+            "a gap in the middle",
+        ),
+        ("2001:db8::", "2001:db8::", true, "a gap at the end"),
         ("10.0.0.0/8", "::ffff:10.1.2.3", true, "v4-mapped"),
     ];
     for (block, ip, want, why) in cases {
@@ -38,6 +51,13 @@ fn nonsense_is_no_block() {
         "::/129",
         "1.2.3.4/",
         "1.2.3.4/x",
+        "1.2.3.4.5",
+        "256.1.1.1",
+        "1:2:3:4:5:6:7",
+        "1::2::3",
+        "1:2:3:4:5:6:7::8",
+        "12345::",
+        ":::",
     ] {
         assert_eq!(Cidr::parse(text.as_bytes()), None, "{text}");
     }

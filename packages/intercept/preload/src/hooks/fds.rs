@@ -1,6 +1,6 @@
 //! close(2) and what else could hit the channel; fcntl(2), ioctl(2), prctl(2).
 
-use core::ffi::{c_int, c_ulong};
+use core::ffi::c_int;
 
 use super::settle_int;
 use crate::abi;
@@ -61,28 +61,28 @@ pub(super) unsafe extern "C" fn closefrom(low: c_int) {
 }
 
 #[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn fcntl(fd: c_int, cmd: c_int, arg: c_ulong) -> c_int {
+pub(super) unsafe extern "C" fn fcntl(fd: c_int, cmd: c_int, arg: usize) -> c_int {
     // SAFETY: the program's own call.
     unsafe { control(nr::FCNTL, "fcntl", fd, int(cmd), arg) }
 }
 
 #[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn fcntl64(fd: c_int, cmd: c_int, arg: c_ulong) -> c_int {
+pub(super) unsafe extern "C" fn fcntl64(fd: c_int, cmd: c_int, arg: usize) -> c_int {
     // SAFETY: the program's own call.
     unsafe { control(nr::FCNTL, "fcntl", fd, int(cmd), arg) }
 }
 
 #[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, arg: c_ulong) -> c_int {
+pub(super) unsafe extern "C" fn ioctl(fd: c_int, request: usize, arg: usize) -> c_int {
     // SAFETY: the program's own call.
-    unsafe { control(nr::IOCTL, "ioctl", fd, request as usize, arg) }
+    unsafe { control(nr::IOCTL, "ioctl", fd, request, arg) }
 }
 
-unsafe fn control(call: usize, name: &str, fd: c_int, what: usize, arg: c_ulong) -> c_int {
-    let args = [Arg::Int(fd), Arg::Hex(what as u64), Arg::Hex(arg)];
+unsafe fn control(call: usize, name: &str, fd: c_int, what: usize, arg: usize) -> c_int {
+    let args = [Arg::Int(fd), Arg::Hex(what as u64), Arg::Hex(arg as u64)];
     settle_int(name, &args, ops::fds::touch(fd), || {
         // SAFETY: the program's own call.
-        unsafe { sys::call(call, [int(fd), what, arg as usize, 0, 0, 0]) }
+        unsafe { sys::call(call, [int(fd), what, arg, 0, 0, 0]) }
     })
 }
 
@@ -90,19 +90,12 @@ unsafe fn control(call: usize, name: &str, fd: c_int, what: usize, arg: c_ulong)
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn prctl(
     option: c_int,
-    b: c_ulong,
-    c: c_ulong,
-    d: c_ulong,
-    e: c_ulong,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
 ) -> c_int {
-    let args = [
-        int(option),
-        b as usize,
-        c as usize,
-        d as usize,
-        e as usize,
-        0,
-    ];
+    let args = [int(option), b, c, d, e, 0];
     let sandboxes = option == abi::PR_SET_SECCOMP;
     // SAFETY: the program's own call.
     let result = unsafe { sandboxing(sandboxes, nr::PRCTL, args) };

@@ -104,8 +104,8 @@ unsafe fn routed(number: usize, args: [usize; 6]) -> Option<isize> {
             nr::DUP2 => fds::dup2(fd, low(b)) as isize,
             nr::DUP3 => fds::dup3(fd, low(b), low(c)) as isize,
             nr::CLOSE_RANGE => fds::close_range(unsigned(a), unsigned(b), low(c)) as isize,
-            nr::FCNTL => fds::fcntl(fd, low(b), c as _) as isize,
-            nr::IOCTL => fds::ioctl(fd, b as _, c as _) as isize,
+            nr::FCNTL => fds::fcntl(fd, low(b), c) as isize,
+            nr::IOCTL => fds::ioctl(fd, b, c) as isize,
             nr::SECCOMP => match fds::sandboxing(true, nr::SECCOMP, args) {
                 Ok(value) => value as isize,
                 Err(errno) => {

@@ -164,8 +164,9 @@ fn wait(mine: c_int, buf: &mut rpc::Buffer) -> Result<c_int, Errno> {
             });
         }
     };
-    match rpc::parse(buf.get(..len).unwrap_or(&[]))? {
-        Reply::Connect { .. } | Reply::Done => Ok(0),
-        _ => Err(Errno::EPROTO),
-    }
+    let reply = rpc::parse(buf.get(..len).unwrap_or(&[]))?;
+    let Reply::Connect { .. } = reply else {
+        return Err(Errno::EPROTO);
+    };
+    Ok(0)
 }

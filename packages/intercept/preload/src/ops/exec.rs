@@ -87,10 +87,10 @@ unsafe fn extended<const N: usize, R>(
     let mut slots = array.iter_mut().take(N - 1);
     let kept = &env::config().kept;
     for (lacks, variable) in missing.iter().zip(kept) {
-        if let (true, Some(entry)) = (*lacks, variable.entry()) {
-            if let Some(slot) = slots.next() {
-                *slot = entry.as_ptr().cast();
-            }
+        if let (true, Some(entry)) = (*lacks, variable.entry())
+            && let Some(slot) = slots.next()
+        {
+            *slot = entry.as_ptr().cast();
         }
     }
     // SAFETY: the caller's contract.

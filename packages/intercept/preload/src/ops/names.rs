@@ -62,21 +62,20 @@ fn lookup(socket: &Socket, side: Side) -> Result<SockAddr, Errno> {
     if matches!(
         socket.state,
         SocketState::Connected | SocketState::Connecting
-    ) {
-        if let Some(name) = identity::name_of(socket.fd) {
-            return Ok(match side {
-                Side::Local => name.local,
-                Side::Peer => name.peer,
-            });
-        }
+    ) && let Some(name) = identity::name_of(socket.fd)
+    {
+        return Ok(match side {
+            Side::Local => name.local,
+            Side::Peer => name.peer,
+        });
     }
     let request = match side {
         Side::Local => Request::GetSockName,
         Side::Peer => Request::GetPeerName,
     };
     let mut buf = rpc::buffer();
-    match rpc::call(&request, &[socket.fd], &mut buf)? {
-        Reply::Addr(addr) => Ok(addr),
-        _ => Err(Errno::EPROTO),
-    }
+    let Reply::Addr(addr) = rpc::call(&request, &[socket.fd], &mut buf)? else {
+        return Err(Errno::EPROTO);
+    };
+    Ok(addr)
 }

@@ -208,10 +208,11 @@ fn ask(
 ) -> Result<&[u8], Errno> {
     let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?;
     let len = u16::try_from(room.min(MAX_OPTION_LEN)).unwrap_or(0);
-    match rpc::call(&Request::GetSockOpt { level, name, len }, &[fd], buf)? {
-        Reply::Value(value) => Ok(value),
-        _ => Err(Errno::EPROTO),
-    }
+    let request = Request::GetSockOpt { level, name, len };
+    let Reply::Value(value) = rpc::call(&request, &[fd], buf)? else {
+        return Err(Errno::EPROTO);
+    };
+    Ok(value)
 }
 
 /// The socket's pending error as the service knows it, 0 if none; asking takes it.
