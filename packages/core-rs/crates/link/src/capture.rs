@@ -18,6 +18,8 @@ const VERSION: [u16; 2] = [2, 4];
 /// No frame is cut (tcpdump's own default).
 const SNAP_LEN: u32 = 262_144;
 const LINKTYPE_ETHERNET: u32 = 1;
+/// How long a record may stay in memory: who reads along waits no longer than this.
+const FLUSH_MICROS: u64 = 100_000;
 
 /// Writes a pcap file.
 #[derive(Debug)]
@@ -81,7 +83,8 @@ impl<W: Write> PcapWriter<W> {
 pub struct CaptureLink<L, W: Write = BufWriter<File>> {
     inner: L,
     pcap: Option<PcapWriter<W>>,
-    dirty: bool,
+    now: u64,
+    flush_at: Option<u64>,
     clock: fn() -> u64,
     warning: Option<String>,
 }
@@ -113,7 +116,8 @@ impl<L: Link, W: Write + Send> CaptureLink<L, W> {
         Ok(Self {
             inner,
             pcap: Some(PcapWriter::new(out)?),
-            dirty: true,
+            now: 0,
+            flush_at: Some(0),
             clock,
             warning: None,
         })
@@ -122,11 +126,14 @@ impl<L: Link, W: Write + Send> CaptureLink<L, W> {
     fn record(&mut self, frame: &[u8]) {
         let now = (self.clock)();
         self.attempt(|pcap| pcap.write(now, frame));
-        self.dirty = true;
+        self.flush_at
+            .get_or_insert(self.now.saturating_add(FLUSH_MICROS));
     }
 
     fn attempt(&mut self, action: impl FnOnce(&mut PcapWriter<W>) -> io::Result<()>) {
-        let Some(pcap) = &mut self.pcap else { return };
+        let Some(pcap) = &mut self.pcap else {
+            return;
+        };
         if let Err(e) = action(pcap) {
             self.pcap = None;
             self.warning = Some(format!("capture stopped: {e}"));
@@ -151,13 +158,18 @@ impl<L: Link, W: Write + Send> Link for CaptureLink<L, W> {
     }
 
     fn poll_timeout(&self) -> Option<u64> {
-        self.inner.poll_timeout()
+        let flush_at = self.flush_at.filter(|_| self.pcap.is_some());
+        [flush_at, self.inner.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn handle_timeout(&mut self, now_micros: u64) {
         self.inner.handle_timeout(now_micros);
-        // Once a turn: who reads along sees all but the turn that is under way.
-        if std::mem::take(&mut self.dirty) {
+        self.now = now_micros;
+        if self.flush_at.is_some_and(|at| at <= now_micros) {
+            self.flush_at = None;
             self.attempt(PcapWriter::flush);
         }
     }

@@ -41,19 +41,36 @@ fn both_directions_are_recorded_and_passed_on() {
     link.send(&TxOffload::default(), &FRAME).expect("sent");
     assert_eq!(inner.take_sent(), [FRAME]);
     assert_eq!(link.recv(&mut buf).expect("received"), None);
-    link.handle_timeout(1);
+    let due = link.poll_timeout().expect("something to write");
+    link.handle_timeout(due);
+    assert_eq!(link.poll_timeout(), None, "all written");
     let len = std::fs::metadata(&file).expect("there").len();
-    assert_eq!(len, 24 + 2 * (16 + 60), "written by the end of the turn");
+    assert_eq!(len, 24 + 2 * (16 + 60), "header and two records");
 
     if let Ok(output) = Command::new("tcpdump").arg("-nr").arg(&file).output() {
         let text = String::from_utf8_lossy(&output.stdout);
         assert_eq!(
-            text.lines().filter(|l| l.contains("11:11:11:11:11:11")).count(),
+            text.lines()
+                .filter(|l| l.contains("11:11:11:11:11:11"))
+                .count(),
             2,
             "{text}"
         );
     }
     std::fs::remove_file(&file).expect("removed");
+}
+
+#[test]
+fn records_reach_the_file_within_the_tenth_of_a_second() {
+    let mut link = CaptureLink::new(ScriptedLink::default(), Vec::new(), || 0).expect("created");
+    link.handle_timeout(1_000);
+    assert_eq!(link.poll_timeout(), None, "idle");
+    link.send(&TxOffload::default(), &FRAME).expect("sent");
+    link.handle_timeout(50_000);
+    link.send(&TxOffload::default(), &FRAME).expect("sent");
+    assert_eq!(link.poll_timeout(), Some(101_000), "counted from the first");
+    link.handle_timeout(101_000);
+    assert_eq!(link.poll_timeout(), None);
 }
 
 #[test]
