@@ -89,7 +89,8 @@ impl Tap {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if no frame waits; `EBADFD` when the interface was deleted; `EIO` while it is down.
+    /// `WouldBlock` if no frame waits, also while the interface is down. `EBADFD` after it was deleted:
+    /// then the descriptor reports `EPOLLERR` for ever, so stop watching it.
     pub fn recv(&self, header: &mut [u8; HEADER_LEN], frame: &mut [u8]) -> io::Result<usize> {
         let parts = [
             libc::iovec {
