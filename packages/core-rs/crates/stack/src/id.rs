@@ -18,4 +18,12 @@ impl PcbId {
     pub(crate) const fn slot(self) -> usize {
         self.0 as u32 as usize
     }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the high half is the generation"
+    )]
+    pub(crate) const fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
 }

@@ -12,16 +12,34 @@
 //! means: `docs/internals/pcb.md`.
 #![forbid(unsafe_code)]
 
+mod checksum;
 mod config;
 mod counters;
+mod device;
 pub mod errno;
 mod error;
+mod ethernet;
 mod event;
+mod flow;
+mod hash;
+mod icmp;
 mod id;
+mod isn;
 mod meta;
+mod neighbour;
+mod net;
+mod offload;
 mod options;
+mod outbox;
+mod packet;
+mod pcb;
+mod ports;
 mod ring;
+mod seq;
 mod stack;
+mod tcb;
+mod timers;
+mod tombstone;
 
 pub use netcon_wire::{Family, SockAddr};
 pub use smoltcp::time::{Duration, Instant};

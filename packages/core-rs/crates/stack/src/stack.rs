@@ -1,113 +1,247 @@
-//! The stack (skeleton: signatures first).
+//! The stack: its parts, and what an owner polls. The verbs, the ways in and out, and a
+//! connection's progress are in the modules below; none of them knows a socket or a clock.
 
-use netcon_wire::{Family, SockAddr};
+use std::collections::VecDeque;
+
+use smoltcp::iface::Interface;
 use smoltcp::time::Instant;
 
-use crate::*;
+use crate::device::{Exchange, INNER_MTU, Largest};
+use crate::ethernet::HEADER;
+use crate::flow::FlowTable;
+use crate::hash::SipKey;
+use crate::neighbour::Neighbours;
+use crate::net::Net;
+use crate::outbox::Outbox;
+use crate::pcb::{Table, endpoint};
+use crate::ports::Ports;
+use crate::seq::Seq;
+use crate::timers::Timers;
+use crate::tombstone::Yard;
+use crate::{Config, Counters, Event, Family, PcbId, PcbInfo, RingSource, TcpState, isn};
+
+mod egress;
+mod ingress;
+mod progress;
+mod release;
+mod segments;
+mod verbs;
+
+/// Purposes that keys are derived for.
+const FOR_FLOWS: u64 = 1;
+const FOR_ISN: u64 = 2;
+const FOR_PORTS: u64 = 3;
+const FOR_NEIGHBOURS: u64 = 4;
 
 /// A TCP/IP stack.
+///
+/// A turn: feed frames and time-outs, poll events, call verbs, poll transmit, poll events again
+/// (loopback is delivered while transmitting), sleep until [`Stack::poll_timeout`].
 pub struct Stack {
+    net: Net,
+    largest: Largest,
+    ring: usize,
+    max_connections: usize,
+    isn_key: SipKey,
+    port_key: SipKey,
+    /// Makes consecutive ephemeral ports differ (RFC 6056 3.3.3).
+    port_step: u64,
+
+    now: Instant,
+    iface: Interface,
+    rings: Box<dyn RingSource + Send>,
+    pcbs: Table,
+    /// Blocks that hold rings.
+    connections: usize,
+    flows: FlowTable,
+    yard: Yard,
+    ports: Ports,
+    neighbours: Neighbours,
+    timers: Timers,
+    events: VecDeque<Event>,
     counters: Counters,
+
+    /// Connections that may have something to send, in turn.
+    dirty: VecDeque<PcbId>,
+    /// New embryos: their SYN-ACKs wait until the owner has seen the events.
+    held: Vec<PcbId>,
+    /// Closed by their owners, oldest first: what is recycled when the table is full.
+    orphans: VecDeque<PcbId>,
+    outbox: Outbox,
+    /// Super-frames on their way round inside the stack.
+    looped: VecDeque<(Vec<u8>, usize)>,
+    /// Buffers of such frames, to use again.
+    pool: Vec<Vec<u8>>,
+    /// Where smoltcp writes, behind room for an Ethernet header.
+    scratch: Vec<u8>,
+    /// Where one small frame is put together.
+    piece: Vec<u8>,
+    /// ICMP errors sent in the current second.
+    icmp_budget: (Instant, u32),
 }
 
-#[expect(unused_variables, clippy::needless_pass_by_value, reason = "skeleton")]
+impl std::fmt::Debug for Stack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stack")
+            .field("pcbs", &self.pcbs.len())
+            .field("flows", &self.flows.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Stack {
-    /// A stack with no connection.
+    /// A stack with no connection. It announces its addresses on the link with its first frames.
     pub fn new(config: Config, rings: Box<dyn RingSource + Send>, now: Instant) -> Stack {
-        Stack {
+        let net = Net::new(&config);
+        let largest = Largest::for_mtu(net.mtu);
+        let mut scratch = frame_buffer();
+        let mut io = Exchange {
+            rx: None,
+            tx: &mut scratch,
+            tx_len: 0,
+            largest,
+        };
+        let iface = isn::interface(Seq(0), &mut io, now);
+        let key = |purpose| SipKey::derive(config.secret, purpose);
+        let mut stack = Stack {
+            net,
+            largest,
+            // smoltcp takes rings of up to 1 GiB; below a segment nothing moves.
+            ring: config.ring.clamp(4096, 1 << 30),
+            max_connections: config.max_connections.max(1),
+            isn_key: key(FOR_ISN),
+            port_key: key(FOR_PORTS),
+            port_step: 0,
+            now,
+            iface,
+            rings,
+            pcbs: Table::default(),
+            connections: 0,
+            flows: FlowTable::with_hasher(key(FOR_FLOWS)),
+            yard: Yard::new(config.max_tombstones),
+            ports: Ports::default(),
+            neighbours: Neighbours::new(key(FOR_NEIGHBOURS)),
+            timers: Timers::default(),
+            events: VecDeque::new(),
             counters: Counters::default(),
+            dirty: VecDeque::new(),
+            held: Vec::new(),
+            orphans: VecDeque::new(),
+            outbox: Outbox::default(),
+            looped: VecDeque::new(),
+            pool: Vec::new(),
+            scratch,
+            piece: Vec::new(),
+            icmp_budget: (now, 0),
+        };
+        stack.announce();
+        stack
+    }
+
+    /// When to call [`Stack::handle_timeout`] or [`Stack::poll_transmit`] next; `None` is never.
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        if self.has_work() {
+            return Some(self.now);
+        }
+        let neighbours = self.neighbours.deadline();
+        let connections = self.next_alarm();
+        neighbours.into_iter().chain(connections).min()
+    }
+
+    /// The next event. Poll until `None` after feeding frames and after transmitting.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        loop {
+            let event = self.events.pop_front()?;
+            let wanted = match event {
+                Event::Readable { pcb } => self.owned(pcb, |conn| conn.told_readable = false),
+                Event::Writable { pcb } => self.owned(pcb, |conn| conn.told_writable = false),
+                Event::Connected { pcb } | Event::PeerClosed { pcb } => self.owned(pcb, |_| ()),
+                Event::Incoming { pcb, .. } | Event::Failed { pcb, .. } => self
+                    .pcbs
+                    .get(pcb)
+                    .is_some_and(|pcb| pcb.conn().is_none_or(|c| !c.orphan)),
+                Event::SynReceived { listener } => self.pcbs.get(listener).is_some(),
+                Event::Closed { .. } => true,
+            };
+            if wanted {
+                return Some(event);
+            }
         }
     }
-    /// A new, unbound control block (`tcp_new`).
-    pub fn open(&mut self, family: Family) -> Result<PcbId, OpenError> {
-        Err(OpenError::TableFull)
-    }
-    /// Binds (`tcp_bind`); gives the address with the port filled in.
-    pub fn bind(
-        &mut self,
-        id: PcbId,
-        addr: SockAddr,
-        opts: BindOptions,
-    ) -> Result<SockAddr, BindError> {
-        Err(BindError::Stale)
-    }
-    /// Listens (`tcp_listen_with_backlog`); binds to a free port if need be. Again: sets the backlog.
-    pub fn listen(&mut self, id: PcbId, backlog: usize) -> Result<SockAddr, ListenError> {
-        Err(ListenError::Stale)
-    }
-    /// Starts to connect (`tcp_connect`); gives the local address.
-    pub fn connect(
-        &mut self,
-        id: PcbId,
-        to: SockAddr,
-        now: Instant,
-    ) -> Result<SockAddr, ConnectError> {
-        Err(ConnectError::Stale)
-    }
-    /// The child was handed to the program: frees a place in its listener's backlog.
-    pub fn backlog_accepted(&mut self, id: PcbId) {}
-    /// Free bytes of the send ring.
-    pub fn send_space(&self, id: PcbId) -> usize {
-        0
-    }
-    /// Bytes written and not acknowledged.
-    pub fn send_queue(&self, id: PcbId) -> usize {
-        0
-    }
-    /// Bytes received and not read.
-    pub fn recv_queue(&self, id: PcbId) -> usize {
-        0
-    }
-    /// Lets `f` fill the contiguous free part of the send ring; it returns how much it wrote.
-    pub fn write_with<R>(
-        &mut self,
-        id: PcbId,
-        f: impl FnOnce(&mut [u8]) -> (usize, R),
-    ) -> Result<R, IoError> {
-        Err(IoError::Stale)
-    }
-    /// Lets `f` read the contiguous full part of the receive ring; it returns how much it took.
-    pub fn read_with<R>(
-        &mut self,
-        id: PcbId,
-        f: impl FnOnce(&[u8]) -> (usize, R),
-    ) -> Result<R, IoError> {
-        Err(IoError::Stale)
-    }
-    /// FIN after the queued data.
-    pub fn shutdown_write(&mut self, id: PcbId) {}
-    /// Gives the block up; a connection goes on sending what is queued.
-    pub fn close(&mut self, id: PcbId) {}
-    /// RST, and gone.
-    pub fn abort(&mut self, id: PcbId) {}
-    /// Sets the options.
-    pub fn set_options(&mut self, id: PcbId, options: PcbOptions) {}
-    /// What the block shows of itself.
-    pub fn info(&self, id: PcbId) -> Option<PcbInfo> {
-        None
-    }
-    /// Takes a frame from the link.
-    pub fn handle_frame(&mut self, now: Instant, meta: &RxMeta, frame: &[u8]) {}
-    /// Runs what is due.
-    pub fn handle_timeout(&mut self, now: Instant) {}
-    /// Sends at most about `budget` frames; true when there is more to send.
-    pub fn poll_transmit(&mut self, now: Instant, budget: usize, sink: &mut dyn FrameSink) -> bool {
-        false
-    }
-    /// When to call again; `None` is never.
-    pub fn poll_timeout(&mut self) -> Option<Instant> {
-        None
-    }
-    /// The next event.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        None
-    }
+
     /// Totals.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
-    /// All control blocks, TIME-WAIT tombstones included.
+
+    /// What a block shows of itself.
+    pub fn info(&self, id: PcbId) -> Option<PcbInfo> {
+        self.pcbs.get(id).map(crate::pcb::Pcb::info)
+    }
+
+    /// All blocks, orphans and TIME-WAIT tombstones included (a tombstone has the id of the block
+    /// it came from). Call [`Stack::handle_timeout`] first for tombstones to be up to date.
     pub fn pcbs(&self) -> impl Iterator<Item = (PcbId, PcbInfo)> + '_ {
-        std::iter::empty()
+        let tombstones = self.yard.iter().map(|stone| {
+            let family = if stone.key.local().0.is_ipv4() {
+                Family::Inet
+            } else {
+                Family::Inet6
+            };
+            let info = PcbInfo {
+                family,
+                state: TcpState::TimeWait,
+                local: endpoint(stone.key.local(), family),
+                peer: Some(endpoint(stone.key.remote(), family)),
+                send_queue: 0,
+                recv_queue: 0,
+                mss: 0,
+                peer_closed: true,
+                failed: None,
+                orphan: true,
+                rx_bytes: 0,
+                tx_bytes: 0,
+            };
+            (stone.id, info)
+        });
+        self.pcbs
+            .iter()
+            .map(|(id, pcb)| (id, pcb.info()))
+            .chain(tombstones)
+    }
+
+    /// Whether something waits to be sent.
+    fn has_work(&self) -> bool {
+        !self.dirty.is_empty()
+            || !self.held.is_empty()
+            || !self.outbox.is_empty()
+            || !self.looped.is_empty()
+    }
+
+    /// Moves time on (never back) and lets tombstones go.
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        while let Some(stone) = self.yard.take_expired(self.now, &mut self.flows) {
+            self.tombstone_gone(&stone);
+        }
+    }
+
+    /// Runs `f` on a connection that still has an owner.
+    fn owned(&mut self, id: PcbId, f: impl FnOnce(&mut crate::pcb::Conn)) -> bool {
+        match self.pcbs.conn_mut(id).filter(|conn| !conn.orphan) {
+            Some(conn) => {
+                f(conn);
+                true
+            }
+            None => false,
+        }
     }
 }
+
+/// Room for the largest frame.
+fn frame_buffer() -> Vec<u8> {
+    vec![0; HEADER + INNER_MTU]
+}
+
+#[cfg(test)]
+mod tests;

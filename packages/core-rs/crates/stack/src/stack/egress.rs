@@ -1,0 +1,240 @@
+//! Frames that go out: the stack's own first, then connections in turn, one super-frame each.
+
+use std::net::IpAddr;
+
+use smoltcp::time::Instant;
+
+use super::{Stack, frame_buffer};
+use crate::PcbId;
+use crate::device::Exchange;
+use crate::ethernet::{self, HEADER};
+use crate::meta::{FrameSink, TxMeta};
+use crate::neighbour::{Answer, Mac};
+use crate::net::Route;
+use crate::offload::Layout;
+use crate::outbox::Way;
+use crate::packet::{IpView, SYN, TCP, TcpView, build};
+use crate::pcb::Stage;
+
+/// Super-frames on their way round inside the stack, and buffers kept for them.
+const LOOPED: usize = 64;
+const POOL: usize = 4;
+
+impl Stack {
+    /// Sends about `budget` frames; true when there is more to send. Loopback is delivered here:
+    /// poll events afterwards, and before calling again.
+    pub fn poll_transmit(&mut self, now: Instant, budget: usize, sink: &mut dyn FrameSink) -> bool {
+        self.advance(now);
+        for id in std::mem::take(&mut self.held) {
+            if let Some(conn) = self.pcbs.conn_mut(id) {
+                conn.dirty = false;
+            }
+            self.mark_dirty(id);
+        }
+        let mut left = budget;
+        // A turn that sends nothing costs no budget, but turns are bounded too.
+        let mut turns = budget + self.dirty.len();
+        while left > 0 && turns > 0 {
+            turns -= 1;
+            let sent = if let Some((buffer, len)) = self.looped.pop_front() {
+                self.deliver(buffer, len);
+                1
+            } else if !self.outbox.is_empty() {
+                self.send_own(sink)
+            } else if let Some(id) = self.dirty.pop_front() {
+                self.serve(id, sink)
+            } else {
+                break;
+            };
+            left = left.saturating_sub(sent);
+        }
+        self.has_work()
+    }
+
+    /// Gives a connection its turn. Gives the number of frames it sent.
+    fn serve(&mut self, id: PcbId, sink: &mut dyn FrameSink) -> usize {
+        let Some(conn) = self.pcbs.conn_mut(id) else {
+            return 0;
+        };
+        conn.dirty = false;
+        if conn.stage == Stage::Detached || conn.blocked {
+            return 0;
+        }
+        let (looped, hop) = (conn.looped, conn.hop);
+        let mac = if looped {
+            Some([0; 6])
+        } else {
+            self.resolve(hop)
+        };
+        let Some(conn) = self.pcbs.conn_mut(id) else {
+            return 0;
+        };
+        let Some(mac) = mac else {
+            conn.blocked = true;
+            self.neighbours.wait(hop, id);
+            self.rearm(id);
+            return 0;
+        };
+        let mut io = Exchange {
+            rx: None,
+            tx: &mut self.scratch[HEADER..],
+            tx_len: 0,
+            largest: self.largest,
+        };
+        conn.tcb.egress(&mut self.iface, self.now, &mut io);
+        let len = io.tx_len;
+        let sent = if len == 0 {
+            0
+        } else {
+            self.ship(id, len, mac, sink)
+        };
+        self.rearm_after(id, sent == 0);
+        sent
+    }
+
+    /// Sends the packet of a connection that smoltcp wrote into the scratch buffer.
+    fn ship(&mut self, id: PcbId, len: usize, mac: Mac, sink: &mut dyn FrameSink) -> usize {
+        let end = HEADER + len;
+        let Some(layout) = Layout::of(&self.scratch[..end]) else {
+            return 0;
+        };
+        let Some(ip) = IpView::parse_quoted(&self.scratch[HEADER..end]) else {
+            return 0;
+        };
+        let Some(tcp) = TcpView::parse(ip.payload()) else {
+            return 0;
+        };
+        let to = ip.dst;
+        let own_mss = self.net.mss(to, false);
+        let Some(pcb) = self.pcbs.get_mut(id) else {
+            return 0;
+        };
+        let limit = pcb
+            .options
+            .max_segment
+            .filter(|limit| *limit > 0)
+            .unwrap_or(u16::MAX);
+        let Some(conn) = pcb.conn_mut() else { return 0 };
+        if tcp.end().after(conn.snd_nxt) {
+            conn.snd_nxt = tcp.end();
+        }
+        if conn.looped {
+            self.counters.loop_frames += 1;
+            if self.looped.len() >= LOOPED {
+                self.counters.queue_drops += 1;
+                return 1;
+            }
+            let fresh = self.pool.pop().unwrap_or_else(frame_buffer);
+            let full = std::mem::replace(&mut self.scratch, fresh);
+            self.looped.push_back((full, len));
+            return 1;
+        }
+        let mss = conn.mss;
+        let frame = &mut self.scratch[..end];
+        frame[..HEADER].copy_from_slice(&ethernet::header(mac, self.net.mac, ip_type(to)));
+        if tcp.has(SYN) {
+            layout.set_mss(frame, own_mss.min(limit));
+        }
+        let (count, bytes) = if self.net.tso {
+            let meta = layout.partial(frame, mss);
+            self.counters.tx_super_frames += u64::from(meta.gso.is_some());
+            sink.send(&meta, frame);
+            (1, frame.len())
+        } else {
+            layout.cut(frame, mss, &mut self.piece, sink)
+        };
+        self.counters.tx_frames += count as u64;
+        self.counters.tx_bytes += bytes as u64;
+        count
+    }
+
+    /// Sends one of the stack's own packets. Gives 1: there was one, whatever became of it.
+    fn send_own(&mut self, sink: &mut dyn FrameSink) -> usize {
+        let mut frame = std::mem::take(&mut self.piece);
+        frame.clear();
+        frame.extend_from_slice(&[0; HEADER]);
+        let station = match self.outbox.pop(&mut frame) {
+            Some(Way::Station(mac, kind)) => Some((mac, kind)),
+            Some(Way::Route) => self.route_own(&mut frame),
+            None => None,
+        };
+        if let Some((mac, kind)) = station {
+            frame[..HEADER].copy_from_slice(&ethernet::header(mac, self.net.mac, kind));
+            self.counters.tx_frames += 1;
+            self.counters.tx_bytes += frame.len() as u64;
+            sink.send(&TxMeta::default(), &frame);
+        }
+        self.piece = frame;
+        1
+    }
+
+    /// Finds the station for an IP packet of our own; delivers it here when it is for us, and
+    /// keeps it when the station has to be asked for first.
+    fn route_own(&mut self, frame: &mut Vec<u8>) -> Option<(Mac, u16)> {
+        let packet = &mut frame[HEADER..];
+        let ip = IpView::parse_quoted(packet)?;
+        let (dst, is_tcp) = (ip.dst, ip.protocol == TCP);
+        // RFC 2464 7: all nodes and such need no asking.
+        if let IpAddr::V6(group) = dst
+            && group.is_multicast()
+        {
+            return Some((ethernet::multicast_mac(group), ethernet::IPV6));
+        }
+        match self.net.route(dst) {
+            Route::None => None,
+            Route::Loop => {
+                self.counters.loop_frames += 1;
+                if let Some(ip) = IpView::parse(packet) {
+                    // What this leads to is queued, never sent from here: no recursion.
+                    self.handle_packet(&ip);
+                }
+                None
+            }
+            Route::Hop(_) if packet.len() > self.net.mtu => None,
+            Route::Hop(hop) => {
+                if is_tcp {
+                    build::tcp_checksum(packet);
+                }
+                let mac = self.resolve(hop);
+                if mac.is_none() && !self.neighbours.hold(hop, &frame[HEADER..]) {
+                    self.counters.queue_drops += 1;
+                }
+                mac.map(|mac| (mac, ip_type(dst)))
+            }
+        }
+    }
+
+    /// A super-frame has come round.
+    fn deliver(&mut self, buffer: Vec<u8>, len: usize) {
+        if let Some(ip) = IpView::parse(&buffer[HEADER..HEADER + len]) {
+            self.handle_packet(&ip);
+        }
+        if self.pool.len() < POOL {
+            self.pool.push(buffer);
+        }
+    }
+
+    /// The station of a neighbour; asks for it when it is not known.
+    fn resolve(&mut self, hop: IpAddr) -> Option<Mac> {
+        match self.neighbours.find(hop, self.now) {
+            Answer::Known(mac) => Some(mac),
+            Answer::Doubtful(mac) => {
+                self.ask_for(hop, Some(mac));
+                Some(mac)
+            }
+            Answer::Ask => {
+                self.ask_for(hop, None);
+                None
+            }
+            Answer::Asked => None,
+        }
+    }
+}
+
+fn ip_type(ip: IpAddr) -> u16 {
+    if ip.is_ipv4() {
+        ethernet::IPV4
+    } else {
+        ethernet::IPV6
+    }
+}

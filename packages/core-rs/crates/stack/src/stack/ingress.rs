@@ -1,0 +1,263 @@
+//! Frames that come in: what is for us, and what is answered at once.
+
+use std::net::IpAddr;
+
+use smoltcp::time::{Duration, Instant};
+
+use super::Stack;
+use crate::ethernet::{self, Arp, BROADCAST, Ndp};
+use crate::icmp;
+use crate::neighbour::Mac;
+use crate::net::Route;
+use crate::outbox::Way;
+use crate::packet::{ICMP, ICMPV6, IpView, TCP, UDP, build};
+use crate::{PcbId, RxMeta};
+
+/// ICMP errors sent in a second at most (RFC 1812 4.3.2.8 wants a limit; Linux has 1000).
+const ICMP_PER_SECOND: u32 = 100;
+
+const ECHO_REQUEST_V4: u8 = 8;
+const ECHO_REQUEST_V6: u8 = 128;
+
+impl Stack {
+    /// Takes an Ethernet frame from the link. May queue replies and events; sends nothing.
+    pub fn handle_frame(&mut self, now: Instant, meta: &RxMeta, frame: &[u8]) {
+        self.advance(now);
+        self.counters.rx_frames += 1;
+        self.counters.rx_bytes += frame.len() as u64;
+        let Some((to, kind, payload)) = ethernet::parse(frame) else {
+            self.counters.rx_bad += 1;
+            return;
+        };
+        if !self.net.has_link || (to != self.net.mac && !ethernet::is_group(to)) {
+            self.counters.rx_ignored += 1;
+            return;
+        }
+        match kind {
+            ethernet::ARP => self.handle_arp(payload),
+            ethernet::IPV4 | ethernet::IPV6 => match IpView::parse(payload) {
+                Some(ip) => self.handle_from_link(&ip, meta.checksum_ok, to),
+                None => self.counters.rx_bad += 1,
+            },
+            _ => self.counters.rx_ignored += 1,
+        }
+    }
+
+    fn handle_from_link(&mut self, ip: &IpView<'_>, checksum_ok: bool, to: Mac) {
+        let net = &self.net;
+        // Martians (RFC 1812 5.3.7): nobody out there has our addresses or a loopback one.
+        let martian = net.is_own(ip.src) || net.is_group(ip.src) || ip.dst.is_loopback();
+        let neighbour_discovery = ip.protocol == ICMPV6 && ip.dst.is_multicast();
+        let ours = net.is_own(ip.dst) || neighbour_discovery;
+        // RFC 1122 3.3.6: a frame to a group may not carry a packet to one host.
+        let misled = ethernet::is_group(to) && !ip.dst.is_multicast();
+        if martian || !ours || misled || ip.fragment {
+            self.counters.rx_ignored += 1;
+            return;
+        }
+        if ip.src.is_unspecified() && ip.protocol != ICMPV6 {
+            self.counters.rx_ignored += 1;
+            return;
+        }
+        if !checksum_ok && matches!(ip.protocol, TCP | ICMP | ICMPV6) && !ip.checksum_valid() {
+            self.counters.rx_bad += 1;
+            return;
+        }
+        self.handle_packet(ip);
+    }
+
+    /// A packet for one of our addresses, from the link or from ourselves.
+    pub(super) fn handle_packet(&mut self, ip: &IpView<'_>) {
+        match (ip.protocol, ip.dst) {
+            (TCP, _) => self.handle_segment(ip),
+            (ICMP, IpAddr::V4(_)) => self.handle_icmp(ip, ECHO_REQUEST_V4),
+            (ICMPV6, IpAddr::V6(_)) => match Ndp::parse(ip) {
+                Some(ndp) => self.handle_ndp(ip, ndp),
+                None => self.handle_icmp(ip, ECHO_REQUEST_V6),
+            },
+            (UDP, _) => self.handle_udp(ip),
+            _ => self.counters.rx_ignored += 1,
+        }
+    }
+
+    fn handle_icmp(&mut self, ip: &IpView<'_>, echo_request: u8) {
+        let to_group = self.net.is_group(ip.dst) || ip.src.is_unspecified();
+        match ip.payload().get(..8) {
+            Some(head) if head[0] == echo_request && head[1] == 0 && !to_group => {
+                self.answer(|out| build::echo_reply(out, ip));
+            }
+            Some(_) => {
+                if let Some(error) = icmp::parse(ip) {
+                    self.handle_icmp_error(&error);
+                }
+            }
+            None => self.counters.rx_bad += 1,
+        }
+    }
+
+    /// Nobody listens on UDP here.
+    fn handle_udp(&mut self, ip: &IpView<'_>) {
+        if self.now >= self.icmp_budget.0 + Duration::from_secs(1) {
+            self.icmp_budget = (self.now, 0);
+        }
+        if self.icmp_budget.1 < ICMP_PER_SECOND && ip.payload().len() >= 8 {
+            self.icmp_budget.1 += 1;
+            self.answer(|out| build::port_unreachable(out, ip));
+        }
+    }
+
+    fn handle_arp(&mut self, packet: &[u8]) {
+        let Some(arp) = Arp::parse(packet) else {
+            self.counters.rx_bad += 1;
+            return;
+        };
+        let (mac, ip) = arp.from;
+        let for_us = self
+            .net
+            .own
+            .iter()
+            .any(|cidr| cidr.address == IpAddr::V4(arp.target));
+        let from = IpAddr::V4(ip);
+        let sane = !ethernet::is_group(mac) && !self.net.is_own(from) && !self.net.is_group(from);
+        if !sane {
+            return;
+        }
+        if !ip.is_unspecified() && self.net.route(from) == Route::Hop(from) {
+            // RFC 826: whoever asks for us will talk to us; others only update what we know.
+            self.learn(from, mac, for_us);
+        }
+        if for_us && arp.request {
+            let reply = Arp {
+                request: false,
+                from: (self.net.mac, arp.target),
+                target: ip,
+            };
+            self.push(Way::Station(mac, ethernet::ARP), |out| {
+                reply.write(mac, out)
+            });
+        }
+    }
+
+    fn handle_ndp(&mut self, ip: &IpView<'_>, ndp: Ndp) {
+        let (IpAddr::V6(src), IpAddr::V6(_)) = (ip.src, ip.dst) else {
+            return;
+        };
+        match ndp {
+            Ndp::Solicitation { target, source } => {
+                let target_ip = IpAddr::V6(target);
+                if !self.net.own.iter().any(|cidr| cidr.address == target_ip) {
+                    return;
+                }
+                let source = source.filter(|mac| !ethernet::is_group(*mac));
+                if let Some(mac) = source.filter(|_| !src.is_unspecified()) {
+                    self.learn(ip.src, mac, true);
+                }
+                // RFC 4861 7.2.4: who has no address yet is answered through all nodes.
+                let to = if src.is_unspecified() {
+                    ethernet::ALL_NODES
+                } else {
+                    src
+                };
+                let own = self.net.mac;
+                self.answer(|out| Ndp::advertise(out, own, target, to));
+            }
+            Ndp::Advertisement { target, at } => {
+                if let Some(mac) = at.filter(|mac| !ethernet::is_group(*mac)) {
+                    self.learn(IpAddr::V6(target), mac, false);
+                }
+            }
+        }
+    }
+
+    /// A neighbour has said where it is: what waited for it goes on.
+    fn learn(&mut self, ip: IpAddr, mac: Mac, create: bool) {
+        let (pending, waiters) = self.neighbours.learn(ip, mac, create, self.now);
+        let kind = if ip.is_ipv4() {
+            ethernet::IPV4
+        } else {
+            ethernet::IPV6
+        };
+        for packet in pending {
+            self.push(Way::Station(mac, kind), |out| {
+                out.extend_from_slice(&packet)
+            });
+        }
+        waiters.into_iter().for_each(|id| self.unblock(id));
+    }
+
+    fn unblock(&mut self, id: PcbId) {
+        if let Some(conn) = self.pcbs.conn_mut(id) {
+            conn.blocked = false;
+            self.mark_dirty(id);
+        }
+    }
+
+    /// Asks who has an address: everybody, or the one believed to have it.
+    pub(super) fn ask_for(&mut self, ip: IpAddr, known: Option<Mac>) {
+        let own = self.net.mac;
+        let Some(source) = self.net.source_for(ip) else {
+            return;
+        };
+        match (ip, source) {
+            (IpAddr::V4(target), IpAddr::V4(source)) => {
+                let arp = Arp {
+                    request: true,
+                    from: (own, source),
+                    target,
+                };
+                let to = known.unwrap_or(BROADCAST);
+                self.push(Way::Station(to, ethernet::ARP), |out| {
+                    arp.write([0; 6], out)
+                });
+            }
+            (IpAddr::V6(target), IpAddr::V6(source)) => {
+                let group = ethernet::solicited_node(target);
+                let to = known.unwrap_or_else(|| ethernet::multicast_mac(group));
+                let dst = if known.is_some() { target } else { group };
+                self.push(Way::Station(to, ethernet::IPV6), |out| {
+                    Ndp::solicit(out, (own, source), dst, target);
+                });
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {}
+        }
+    }
+
+    /// Says on the link where our addresses are (RFC 5227 2.3, RFC 4861 7.2.6): whoever knew a
+    /// former stack by another Ethernet address forgets it.
+    pub(super) fn announce(&mut self) {
+        if !self.net.has_link {
+            return;
+        }
+        let own = self.net.mac;
+        for cidr in self.net.own.clone() {
+            match cidr.address {
+                IpAddr::V4(ip) => {
+                    let arp = Arp {
+                        request: true,
+                        from: (own, ip),
+                        target: ip,
+                    };
+                    self.push(Way::Station(BROADCAST, ethernet::ARP), |out| {
+                        arp.write([0; 6], out);
+                    });
+                }
+                IpAddr::V6(ip) => {
+                    let to = ethernet::multicast_mac(ethernet::ALL_NODES);
+                    self.push(Way::Station(to, ethernet::IPV6), |out| {
+                        Ndp::advertise(out, own, ip, ethernet::ALL_NODES);
+                    });
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.push(Way::Route, write);
+    }
+
+    fn push(&mut self, way: Way, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.outbox.push(way, write) {
+            self.counters.queue_drops += 1;
+        }
+    }
+}

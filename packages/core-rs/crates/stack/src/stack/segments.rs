@@ -1,0 +1,354 @@
+//! Where a TCP segment goes: to its connection, a tombstone, a listener, or back as a reset.
+
+use smoltcp::socket::tcp;
+use smoltcp::time::Duration;
+use smoltcp::wire::IpListenEndpoint;
+
+use super::Stack;
+use crate::device::Exchange;
+use crate::ethernet::HEADER;
+use crate::flow::{Flow, FlowKey};
+use crate::icmp::{IcmpError, Kind as IcmpKind};
+use crate::outbox::Way;
+use crate::packet::build::{PLAIN_ACK, Segment};
+use crate::packet::{ACK, IpView, RST, SYN, TcpView, mss_at, tcp_option};
+use crate::pcb::{Conn, Kind, Stage};
+use crate::tombstone::Verdict;
+use crate::{Cause, Event, PcbId, isn, net};
+
+/// RFC 5961 7; Linux's `tcp_invalid_ratelimit`.
+const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
+/// What smoltcp and Linux assume of a peer that doesn't say (RFC 9293 3.7.1).
+const DEFAULT_MSS: u16 = 536;
+/// smoltcp's and Linux's `TCP_MIN_SND_MSS`.
+const MIN_MSS: u16 = 48;
+/// TCP option: window scale (RFC 7323 2).
+const WINDOW_SCALE: u8 = 3;
+
+/// What is to be done with a segment before smoltcp sees it.
+#[derive(Debug, PartialEq, Eq)]
+enum Check {
+    Pass,
+    Drop,
+    /// The peer has reset the connection.
+    Reset,
+    /// RFC 5961: let the peer prove that it meant it.
+    Challenge,
+    /// Data for a program that has gone.
+    Unwanted,
+}
+
+impl Stack {
+    /// A TCP packet for one of our addresses, its checksum verified.
+    pub(super) fn handle_segment(&mut self, ip: &IpView<'_>) {
+        let Some(tcp) = TcpView::parse(ip.payload()) else {
+            self.counters.rx_bad += 1;
+            return;
+        };
+        let key = FlowKey::new(ip.dst, tcp.dst_port, ip.src, tcp.src_port);
+        match self.flows.get(&key) {
+            Some(Flow::Pcb(id)) => self.handle_for_conn(*id, ip, &tcp),
+            Some(Flow::Tombstone(slot)) => self.handle_for_tombstone(*slot, ip, &tcp),
+            None => self.handle_unknown(key, ip, &tcp),
+        }
+    }
+
+    fn handle_for_conn(&mut self, id: PcbId, ip: &IpView<'_>, tcp: &TcpView) {
+        let now = self.now;
+        let Some(conn) = self.pcbs.conn_mut(id) else {
+            return;
+        };
+        match check(conn, tcp) {
+            Check::Pass => {}
+            Check::Drop => return,
+            Check::Reset => {
+                self.counters.rst_received += 1;
+                let refused = self
+                    .pcbs
+                    .conn(id)
+                    .is_some_and(|conn| conn.stage == Stage::Connecting);
+                return self.fail(
+                    id,
+                    if refused {
+                        Cause::Refused
+                    } else {
+                        Cause::Reset
+                    },
+                );
+            }
+            Check::Challenge => return self.challenge(id),
+            Check::Unwanted => {
+                let reset = Segment::reset(conn.key, tcp);
+                self.counters.rst_sent += 1;
+                self.post(&reset);
+                return self.release(id);
+            }
+        }
+        conn.heard = now;
+        conn.probes = 0;
+        if tcp.has(ACK) && !tcp.ack.after(conn.snd_nxt) {
+            let window_shut = ip.payload()[14..16] == [0, 0];
+            if tcp.ack.after(conn.snd_una) {
+                conn.snd_una = tcp.ack;
+                conn.soft = None;
+                conn.progress = now;
+            } else if window_shut && tcp.ack == conn.snd_una {
+                // A peer that answers probes is alive, however long it reads nothing (RFC 1122
+                // 4.2.2.17).
+                conn.progress = now;
+            }
+        }
+        if tcp.has(SYN) && conn.tcb.state() == tcp::State::SynSent {
+            self.handshake(id, ip, tcp);
+        } else {
+            self.feed(id, ip.packet);
+        }
+        self.settle(id);
+    }
+
+    fn handle_for_tombstone(&mut self, slot: u32, ip: &IpView<'_>, tcp: &TcpView) {
+        let Some(stone) = self.yard.get(slot) else {
+            return;
+        };
+        match stone.judge(tcp) {
+            Verdict::Ignore => {}
+            Verdict::Acknowledge => {
+                let ack = stone.ack();
+                self.yard.restart(slot, self.now);
+                self.post(&ack);
+            }
+            Verdict::GiveWay => {
+                let key = stone.key;
+                if let Some(stone) = self.yard.remove(slot, &mut self.flows) {
+                    self.tombstone_gone(&stone);
+                }
+                self.handle_unknown(key, ip, tcp);
+            }
+        }
+    }
+
+    fn handle_unknown(&mut self, key: FlowKey, ip: &IpView<'_>, tcp: &TcpView) {
+        // RFC 9293 3.10.7.1: never answer a reset.
+        if tcp.has(RST) {
+            return;
+        }
+        let spread = self.port_key.hash(&key.words());
+        let listener = self.ports.listener(ip.dst, tcp.dst_port, spread);
+        match listener.filter(|_| tcp.is_opening()) {
+            Some(listener) => self.handle_syn(listener, key, ip, tcp),
+            None => {
+                self.counters.rst_sent += 1;
+                self.post(&Segment::reset(key, tcp));
+            }
+        }
+    }
+
+    /// The first segment of a handshake with a listener.
+    fn handle_syn(&mut self, id: PcbId, key: FlowKey, ip: &IpView<'_>, tcp: &TcpView) {
+        let Some(pcb) = self.pcbs.get(id) else { return };
+        let Kind::Listener(listener) = pcb.kind else {
+            return;
+        };
+        let (family, options, bind_options) = (pcb.family, pcb.options, pcb.bind_options);
+        // Linux: more than the backlog wait, so the SYN is dropped; the peer tries again.
+        if listener.embryos + listener.unaccepted > listener.backlog {
+            self.counters.backlog_drops += 1;
+            return;
+        }
+        // A peer with port 0, or one we have no way to: nothing could be answered.
+        if tcp.src_port == 0 || self.net.route(ip.src) == net::Route::None {
+            return;
+        }
+        let Some(mut conn) = self.make_conn(key, Stage::Embryo) else {
+            return;
+        };
+        let endpoint = IpListenEndpoint {
+            addr: None,
+            port: tcp.dst_port,
+        };
+        if conn.tcb.act(|socket| socket.listen(endpoint)).is_err() {
+            return self.give_rings(conn.tcb);
+        }
+        conn.listener = Some(id);
+        // Dirty, but in no queue: the SYN-ACK leaves when the owner has had the chance to find its
+        // listener dead.
+        conn.dirty = true;
+        let embryo = self.pcbs.insert(family, Kind::Idle);
+        if let Some(pcb) = self.pcbs.get_mut(embryo) {
+            pcb.options = options;
+            pcb.bind_options = bind_options;
+        }
+        self.admit(embryo, conn, bind_options.reuse_addr);
+        if let Some(listener) = self.pcbs.listener_mut(id) {
+            listener.embryos += 1;
+        }
+        self.handshake(embryo, ip, tcp);
+        self.settle(embryo);
+        self.held.push(embryo);
+        self.events.push_back(Event::SynReceived { listener: id });
+    }
+
+    /// Feeds a SYN or SYN-ACK: with the peer's MSS cut to what the way takes, and, for a listener,
+    /// through an interface that draws our sequence number.
+    fn handshake(&mut self, id: PcbId, ip: &IpView<'_>, tcp: &TcpView) {
+        let Some(pcb) = self.pcbs.get_mut(id) else {
+            return;
+        };
+        let limit = pcb
+            .options
+            .max_segment
+            .filter(|limit| *limit > 0)
+            .unwrap_or(u16::MAX);
+        let Some(conn) = pcb.conn_mut() else { return };
+        let segment = ip.payload();
+        self.piece.clear();
+        self.piece.extend_from_slice(ip.packet);
+        let own = self.net.mss(ip.src, conn.looped);
+        let mut theirs = DEFAULT_MSS;
+        if let Some(at) = mss_at(segment) {
+            theirs = u16::from_be_bytes([segment[at], segment[at + 1]]).max(MIN_MSS);
+            let at = ip.header_len + at;
+            let cut = theirs.min(own).min(limit).max(MIN_MSS);
+            self.piece[at..at + 2].copy_from_slice(&cut.to_be_bytes());
+        }
+        conn.irs = tcp.seq;
+        conn.mss = theirs.min(own).min(limit).max(MIN_MSS);
+        conn.shift = match tcp_option(segment, WINDOW_SCALE) {
+            Some((_, 1)) => window_shift(conn.tcb.get(|socket| socket.recv_capacity())),
+            _ => 0,
+        };
+        let mut io = Exchange {
+            rx: Some(&self.piece),
+            tx: &mut self.scratch[HEADER..],
+            tx_len: 0,
+            largest: self.largest,
+        };
+        if conn.stage == Stage::Embryo {
+            let mut iface = isn::interface(conn.iss, &mut io, self.now);
+            conn.tcb.ingress(&mut iface, self.now, &mut io);
+        } else {
+            conn.tcb.ingress(&mut self.iface, self.now, &mut io);
+        }
+        let len = io.tx_len;
+        self.reply(len);
+    }
+
+    /// Feeds a segment to its socket.
+    fn feed(&mut self, id: PcbId, packet: &[u8]) {
+        let Some(conn) = self.pcbs.conn_mut(id) else {
+            return;
+        };
+        let mut io = Exchange {
+            rx: Some(packet),
+            tx: &mut self.scratch[HEADER..],
+            tx_len: 0,
+            largest: self.largest,
+        };
+        conn.tcb.ingress(&mut self.iface, self.now, &mut io);
+        let len = io.tx_len;
+        self.reply(len);
+    }
+
+    /// Queues what smoltcp answered at once.
+    fn reply(&mut self, len: usize) {
+        if len == 0 {
+            return;
+        }
+        let packet = &self.scratch[HEADER..HEADER + len];
+        if !self
+            .outbox
+            .push(Way::Route, |out| out.extend_from_slice(packet))
+        {
+            self.counters.queue_drops += 1;
+        }
+    }
+
+    fn challenge(&mut self, id: PcbId) {
+        let now = self.now;
+        let Some(conn) = self.pcbs.conn_mut(id) else {
+            return;
+        };
+        if now < conn.next_challenge {
+            return;
+        }
+        conn.next_challenge = now + CHALLENGE_INTERVAL;
+        self.counters.challenge_acks += 1;
+        self.send_segment(id, PLAIN_ACK);
+    }
+
+    /// An ICMP error that quotes one of our segments. RFC 5927: believed only when the quoted
+    /// sequence number is in flight.
+    pub(super) fn handle_icmp_error(&mut self, error: &IcmpError) {
+        let Some(Flow::Pcb(id)) = self.flows.get(&error.flow).copied() else {
+            return;
+        };
+        let Some(conn) = self.pcbs.conn_mut(id) else {
+            return;
+        };
+        let in_flight = u32::try_from(conn.snd_nxt.since(conn.snd_una)).unwrap_or(0);
+        if !error.seq.within(conn.snd_una, in_flight.max(1)) {
+            return;
+        }
+        match (error.kind, conn.stage) {
+            // Linux, tcp_v4_err: an error in SYN-SENT ends the attempt.
+            (IcmpKind::Unreachable(cause), Stage::Connecting) => self.fail(id, cause),
+            (IcmpKind::Unreachable(cause), _) => conn.soft = Some(cause),
+            (IcmpKind::TooBig(mtu), _) => {
+                let payload = mtu.saturating_sub(net::headers(error.flow.remote().0));
+                let payload = u16::try_from(payload).unwrap_or(u16::MAX).max(MIN_MSS);
+                conn.mss = conn.mss.min(payload);
+            }
+        }
+    }
+}
+
+/// What smoltcp would not see, or not judge as RFC 5961 wants.
+fn check(conn: &Conn, tcp: &TcpView) -> Check {
+    let state = conn.tcb.state();
+    if state == tcp::State::SynSent {
+        // RFC 9293 3.10.7.3: only a reset that acknowledges our SYN counts.
+        return match tcp.flags & (RST | ACK) {
+            RST => Check::Drop,
+            flags if flags & RST == 0 => Check::Pass,
+            _ if tcp.ack == conn.iss.plus(1) => Check::Reset,
+            _ => Check::Drop,
+        };
+    }
+    let expected = conn.rcv_nxt();
+    let free = conn
+        .tcb
+        .get(|socket| socket.recv_capacity() - socket.recv_queue());
+    let window = u32::try_from(free).unwrap_or(u32::MAX);
+    if tcp.has(RST) {
+        // RFC 5961 3.2.
+        return match () {
+            () if tcp.seq == expected => Check::Reset,
+            () if tcp.seq.within(expected, window) => Check::Challenge,
+            () => Check::Drop,
+        };
+    }
+    if tcp.has(SYN) {
+        // The SYN of an embryo again: its SYN-ACK is repeated by the timer.
+        let repeated = conn.stage == Stage::Embryo && tcp.seq == conn.irs;
+        // The SYN-ACK of a simultaneous open, or one whose ACK got lost, is smoltcp's.
+        let answer = tcp.has(ACK) && tcp.seq == conn.irs;
+        return match () {
+            () if repeated => Check::Drop,
+            () if answer => Check::Pass,
+            // RFC 5961 4.2.
+            () => Check::Challenge,
+        };
+    }
+    // RFC 1122 4.2.2.13; Linux too: nobody will read this.
+    let reaches = tcp.seq.within(expected, window.max(1)) || expected.after(tcp.seq);
+    if conn.orphan && tcp.payload_len > 0 && reaches && tcp.end().after(expected) {
+        return Check::Unwanted;
+    }
+    Check::Pass
+}
+
+/// The shift smoltcp advertises for a receive ring: its size above 64 KiB (RFC 7323 2.3).
+fn window_shift(capacity: usize) -> u8 {
+    let bits = usize::BITS - capacity.leading_zeros();
+    u8::try_from(bits.saturating_sub(16)).unwrap_or(0)
+}

@@ -1,0 +1,90 @@
+//! One connection's smoltcp socket in a set of its own, with the rings it borrows.
+//!
+//! smoltcp's sockets borrow their buffers. Holding both in one cell keeps the borrow safe and lets
+//! the rings go back to where they came from when the connection ends.
+
+use self_cell::{MutBorrow, self_cell};
+use smoltcp::iface::{Interface, SocketHandle, SocketSet};
+use smoltcp::socket::tcp;
+use smoltcp::time::Instant;
+
+use crate::device::Exchange;
+use crate::ring::Ring;
+
+pub(crate) struct Rings {
+    rx: Ring,
+    tx: Ring,
+}
+
+pub(crate) struct Sockets<'a> {
+    set: SocketSet<'a>,
+    handle: SocketHandle,
+}
+
+self_cell!(
+    struct Cell {
+        owner: MutBorrow<Rings>,
+
+        #[not_covariant]
+        dependent: Sockets,
+    }
+);
+
+/// A socket with its rings.
+pub(crate) struct Tcb(Cell);
+
+impl Tcb {
+    pub(crate) fn new(rx: Ring, tx: Ring) -> Tcb {
+        Tcb(Cell::new(MutBorrow::new(Rings { rx, tx }), |rings| {
+            let rings = rings.borrow_mut();
+            let socket = tcp::Socket::new(
+                tcp::SocketBuffer::new(rings.rx.bytes_mut()),
+                tcp::SocketBuffer::new(rings.tx.bytes_mut()),
+            );
+            let mut set = SocketSet::new(Vec::with_capacity(1));
+            let handle = set.add(socket);
+            Sockets { set, handle }
+        }))
+    }
+
+    /// Reads from the socket.
+    pub(crate) fn get<R>(&self, f: impl FnOnce(&tcp::Socket<'_>) -> R) -> R {
+        self.0
+            .with_dependent(|_, sockets| f(sockets.set.get(sockets.handle)))
+    }
+
+    /// Acts on the socket.
+    pub(crate) fn act<R>(&mut self, f: impl FnOnce(&mut tcp::Socket<'_>) -> R) -> R {
+        self.0
+            .with_dependent_mut(|_, sockets| f(sockets.set.get_mut(sockets.handle)))
+    }
+
+    pub(crate) fn state(&self) -> tcp::State {
+        self.get(|socket| socket.state())
+    }
+
+    /// Feeds the exchange's packet.
+    pub(crate) fn ingress(&mut self, iface: &mut Interface, now: Instant, io: &mut Exchange<'_>) {
+        self.0.with_dependent_mut(|_, sockets| {
+            iface.poll_ingress_single(now, io, &mut sockets.set);
+        });
+    }
+
+    /// Makes at most one packet.
+    pub(crate) fn egress(&mut self, iface: &mut Interface, now: Instant, io: &mut Exchange<'_>) {
+        self.0.with_dependent_mut(|_, sockets| {
+            iface.poll_egress(now, io, &mut sockets.set);
+        });
+    }
+
+    /// When smoltcp wants to be polled; the past means now.
+    pub(crate) fn poll_at(&mut self, iface: &mut Interface, now: Instant) -> Option<Instant> {
+        self.0
+            .with_dependent_mut(|_, sockets| iface.poll_at(now, &sockets.set))
+    }
+
+    pub(crate) fn into_rings(self) -> (Ring, Ring) {
+        let Rings { rx, tx } = self.0.into_owner().into_inner();
+        (rx, tx)
+    }
+}
