@@ -23,7 +23,7 @@ const library = cargo.stdout
   .split('\n')
   .filter((line) => line.startsWith('{'))
   .map((line) => JSON.parse(line))
-  .filter((m) => m.reason === 'compiler-artifact' && m.target.name === crate.replaceAll('-', '_'))
+  .filter((m) => m.reason === 'compiler-artifact' && m.target.kind.includes('cdylib'))
   .flatMap((m) => m.filenames)
   .findLast((name) => name.endsWith('.so'));
 if (library === undefined) throw new Error(`cargo built no library for ${crate}`);
