@@ -30,15 +30,16 @@ export function identify(bytes: (at: number, length: number) => Buffer): Format 
   if (head.subarray(0, 2).toString('latin1') === '#!') return script(head);
   if (head.length < 52 || head.readUInt32BE(0) !== 0x7f454c46) return { kind: 'unknown' };
   const bits = head[4] === 2 ? 64 : 32;
+  if (bits === 64 && head.length < 64) return { kind: 'unknown' };
   const little = head[5] === 1;
-  const u16 = (from: Buffer, at: number) => (little ? from.readUInt16LE(at) : from.readUInt16BE(at));
-  const machine = u16(head, 18);
-  const start = bits === 64 ? 32 : 28;
-  const table =
-    bits === 64 ? Number(little ? head.readBigUInt64LE(start) : head.readBigUInt64BE(start)) : u32(head, start, little);
-  const size = u16(head, bits === 64 ? 54 : 42);
-  const count = u16(head, bits === 64 ? 56 : 44);
-  const headers = Number.isSafeInteger(table) && size >= 4 ? bytes(table, size * count) : Buffer.alloc(0);
+  const u16 = (at: number) => (little ? head.readUInt16LE(at) : head.readUInt16BE(at));
+  const u64 = (at: number) => Number(little ? head.readBigUInt64LE(at) : head.readBigUInt64BE(at));
+  const machine = u16(18);
+  const table = bits === 64 ? u64(32) : u32(head, 28, little);
+  const size = u16(bits === 64 ? 54 : 42);
+  const count = u16(bits === 64 ? 56 : 44);
+  const sane = size === (bits === 64 ? 56 : 32) && Number.isSafeInteger(table);
+  const headers = sane ? bytes(table, size * count) : Buffer.alloc(0);
   let dynamic = false;
   for (let at = 0; at + 4 <= headers.length; at += size) dynamic ||= u32(headers, at, little) === PT_INTERP;
   return { kind: 'elf', bits, machine, dynamic };

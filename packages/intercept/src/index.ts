@@ -17,13 +17,13 @@ export type Launch = ExecOptions;
  */
 export function intercept(
   argv: [string, ...string[]],
-  options: InterceptOptions,
+  options: InterceptOptions & { library?: string },
   launch: Launch,
   env: Record<string, string | undefined>,
   api: Pick<Native, 'execReplace'> = native,
 ): never {
   const file = checkTarget(argv[0], starter());
-  const environment = interceptEnvironment(env, findLibrary(), options);
+  const environment = interceptEnvironment(env, findLibrary(options.library), options);
   const list = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   try {
     return api.execReplace(file, argv, list, launch);
