@@ -16,10 +16,11 @@ export async function buildApi(service: Service): Promise<FastifyInstance> {
       openapi: '3.1.0',
       info: { title: 'netcon admin API', version: version(), description: 'What a netcon service holds.' },
     },
+    refResolver: { buildLocalReference: (schema, _base, _fragment, i) => String(schema.$id ?? `def-${i}`) },
   });
   app.setErrorHandler((thrown: FastifyError | NetconError, _request, reply) => {
-    const { status, ...problem } = asProblem(thrown);
-    return reply.code(status).send(problem);
+    const error = asNetconError(thrown);
+    return reply.code(error.status).send(problemOf(error));
   });
   app.setNotFoundHandler((request, reply) => {
     const error = new NetconError('NETCON_API_NOT_FOUND', `${request.method} ${request.url}: no such route`);
@@ -35,13 +36,9 @@ export function problemOf(error: NetconError): Problem {
   return { code: error.code, message: error.message, hint: error.hint };
 }
 
-function asProblem(thrown: FastifyError | NetconError): Problem & { status: number } {
-  if (thrown instanceof NetconError) return { ...problemOf(thrown), status: thrown.status };
-  const status = thrown.statusCode ?? 500;
-  // What went wrong inside is for the service's log, not for the caller.
-  const error =
-    status < 500
-      ? new NetconError('NETCON_API_BAD_REQUEST', thrown.message)
-      : new NetconError('NETCON_API_FAILED', 'the service failed to answer');
-  return { ...problemOf(error), status };
+function asNetconError(thrown: FastifyError | NetconError): NetconError {
+  if (thrown instanceof NetconError) return thrown;
+  if ((thrown.statusCode ?? 500) < 500) return new NetconError('NETCON_API_BAD_REQUEST', thrown.message);
+  // What went wrong inside is not for the caller.
+  return new NetconError('NETCON_API_FAILED', 'the service failed to answer', { cause: thrown });
 }

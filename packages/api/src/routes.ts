@@ -21,7 +21,7 @@ type Scope = FastifyInstance<
 
 /** The routes below /v1. */
 export async function v1(scope: Scope, service: Service): Promise<void> {
-  const failures = { 502: Problem };
+  const failures = { '5xx': Problem };
 
   scope.get(
     '/status',
@@ -41,7 +41,7 @@ export async function v1(scope: Scope, service: Service): Promise<void> {
       schema: {
         summary: 'The sockets of the programs, and connections that have outlived theirs',
         querystring: SocketQuery,
-        response: { 200: SocketList, 400: Problem, ...failures },
+        response: { 200: SocketList, '4xx': Problem, ...failures },
       },
     },
     async ({ query }) => {

@@ -75,7 +75,7 @@ export const ERRORS = {
 
   NETCON_API_BAD_REQUEST: { status: 400, hint: 'the OpenAPI document is at /openapi.json' },
   NETCON_API_NOT_FOUND: { status: 404, hint: 'the routes are listed in /openapi.json' },
-  NETCON_API_FAILED: { status: 502, hint: 'look at what the service printed' },
+  NETCON_API_FAILED: { status: 500, hint: 'look at what the service printed' },
 } as const satisfies Record<string, ErrorInfo>;
 
 /** One of the codes above. */
