@@ -193,3 +193,6 @@ pub(crate) mod libc_errno {
     pub(crate) const ECONNRESET: i32 = 104;
     pub(crate) const ECONNREFUSED: i32 = 111;
 }
+
+#[cfg(test)]
+mod tests;

@@ -393,3 +393,6 @@ fn doubled(value: i32, least: i32) -> i32 {
     const MAX: i32 = 212_992;
     value.clamp(0, MAX).saturating_mul(2).max(least)
 }
+
+#[cfg(test)]
+mod tests;

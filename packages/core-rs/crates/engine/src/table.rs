@@ -202,3 +202,6 @@ impl Table {
         self.slots.iter().map(|(_, socket)| socket)
     }
 }
+
+#[cfg(test)]
+mod tests;

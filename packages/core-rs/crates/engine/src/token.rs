@@ -56,3 +56,6 @@ impl Token {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

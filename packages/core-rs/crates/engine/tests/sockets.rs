@@ -239,3 +239,45 @@ fn garbage_on_a_channel_harms_nobody_else() {
     let (listener, _) = program.listener(v4("127.0.0.1", 0), 2);
     drop(listener);
 }
+
+#[test]
+fn both_directions_at_once_lose_nothing_when_both_half_close_and_exit() {
+    let service = Service::start();
+    let program = service.program();
+    let (listener, at) = program.listener(v4("127.0.0.1", 0), 8);
+    let expected: Vec<u8> = (0..2_000_000u32).map(|i| (i * 37 >> 4) as u8).collect();
+    for round in 0..20 {
+        let client = program.socket(Family::Inet, 0);
+        program.connect(&client, at).unwrap();
+        let server = accept(&listener);
+        let ends = [client, server].map(|end| {
+            let data = expected.clone();
+            std::thread::spawn(move || duplex(&end, &data))
+        });
+        for end in ends {
+            let got = end.join().unwrap();
+            assert!(got == expected, "round {round}: {} bytes", got.len());
+        }
+    }
+}
+
+/// Sends everything, shuts down, reads to the end, closes: what nc -N does.
+fn duplex(end: &std::os::fd::OwnedFd, data: &[u8]) -> Vec<u8> {
+    let (mut sent, mut got, mut buf) = (0, Vec::new(), vec![0; 65536]);
+    loop {
+        if sent < data.len() {
+            if let Ok(n) = unix::send(end.as_fd(), &data[sent..data.len().min(sent + 16384)]) {
+                sent += n;
+                if sent == data.len() {
+                    unix::shutdown_write(end.as_fd()).unwrap();
+                }
+            }
+        }
+        match unix::recv(end.as_fd(), &mut buf) {
+            Ok(0) if sent == data.len() => return got,
+            Ok(n) => got.extend_from_slice(&buf[..n]),
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => std::thread::yield_now(),
+            Err(e) => panic!("{e} after {} bytes", got.len()),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use netcon_wire::Family;
+
+use super::level::{IP, IPV6, SOCKET, TCP};
+use super::*;
+
+const V4: Family = Family::Inet;
+
+fn bytes(v: i32) -> Vec<u8> {
+    v.to_ne_bytes().to_vec()
+}
+
+#[test]
+fn defaults_are_linuxs() {
+    let options = Options::default();
+    for (level, name, want, why) in [
+        (SOCKET, SO_REUSEADDR, 0, "SO_REUSEADDR"),
+        (SOCKET, SO_RCVLOWAT, 1, "SO_RCVLOWAT"),
+        (SOCKET, SO_SNDBUF, 16384, "tcp_wmem[1]"),
+        (SOCKET, SO_RCVBUF, 131_072, "tcp_rmem[1]"),
+        (TCP, TCP_NODELAY, 0, "Nagle is on"),
+        (TCP, TCP_KEEPIDLE, 7200, "tcp(7)"),
+        (TCP, TCP_KEEPINTVL, 75, "tcp(7)"),
+        (TCP, TCP_KEEPCNT, 9, "tcp(7)"),
+        (TCP, TCP_MAXSEG, 536, "not connected"),
+        (IP, IP_TTL, 64, "ip_default_ttl"),
+    ] {
+        assert_eq!(
+            options.get(V4, level, name, Facts::default()),
+            Ok(bytes(want)),
+            "{why}"
+        );
+    }
+}
+
+#[test]
+fn set_values_meet_linuxs_ranges() {
+    for (level, name, given, want, why) in [
+        (TCP, TCP_NODELAY, 7, Ok(1), "a flag"),
+        (TCP, TCP_KEEPIDLE, 0, Err(EINVAL), "at least a second"),
+        (TCP, TCP_KEEPIDLE, 32768, Err(EINVAL), "MAX_TCP_KEEPIDLE"),
+        (TCP, TCP_KEEPCNT, 5, Ok(5), "in range"),
+        (TCP, TCP_MAXSEG, 20, Err(EINVAL), "below TCP_MIN_MSS"),
+        (SOCKET, SO_RCVLOWAT, 0, Ok(1), "0 means 1"),
+        (SOCKET, SO_RCVBUF, 100_000, Ok(200_000), "doubled"),
+        (SOCKET, SO_SNDBUF, 1, Ok(4608), "SOCK_MIN_SNDBUF"),
+        (SOCKET, 36, 1, Err(EPERM), "SO_MARK needs a privilege"),
+        (IP, IP_TTL, 0, Err(EINVAL), "1 to 255"),
+        (TCP, 9999, 0, Err(ENOPROTOOPT), "unknown"),
+        (IPV6, IPV6_V6ONLY, 1, Err(ENOPROTOOPT), "not on AF_INET"),
+    ] {
+        let mut options = Options::default();
+        let got = options.set(V4, level, name, &bytes(given), true).map(|()| {
+            let value = options
+                .get(V4, level, name, Facts::default())
+                .unwrap_or_default();
+            value
+                .first_chunk::<4>()
+                .map_or(-1, |b| i32::from_ne_bytes(*b))
+        });
+        assert_eq!(got, want, "{why}");
+    }
+}
+
+#[test]
+fn v6only_is_refused_once_bound() {
+    let mut options = Options::default();
+    assert_eq!(
+        options.set(Family::Inet6, IPV6, IPV6_V6ONLY, &bytes(1), false),
+        Err(EINVAL)
+    );
+    assert_eq!(
+        options.set(Family::Inet6, IPV6, IPV6_V6ONLY, &bytes(1), true),
+        Ok(())
+    );
+    assert!(options.v6only());
+}
+
+#[test]
+fn short_values_are_refused_except_ips_single_byte() {
+    let mut options = Options::default();
+    assert_eq!(options.set(V4, TCP, TCP_NODELAY, &[1], true), Err(EINVAL));
+    assert_eq!(
+        options.set(V4, SOCKET, SO_LINGER, &bytes(1), true),
+        Err(EINVAL)
+    );
+    assert_eq!(options.set(V4, IP, IP_TTL, &[9], true), Ok(()));
+    assert_eq!(options.for_stack().hop_limit, Some(9));
+}
+
+#[test]
+fn linger_zero_resets_and_is_inherited() {
+    let mut options = Options::default();
+    assert!(!options.inherits());
+    let value = [bytes(1), bytes(0)].concat();
+    assert_eq!(options.set(V4, SOCKET, SO_LINGER, &value, true), Ok(()));
+    assert!(options.inherits() && options.for_stack().reset_on_close);
+    assert_eq!(
+        options.get(V4, SOCKET, SO_LINGER, Facts::default()),
+        Ok(value)
+    );
+}
+
+#[test]
+fn keepalive_reaches_the_stack_with_its_times() {
+    let mut options = Options::default();
+    for (level, name, value) in [
+        (SOCKET, SO_KEEPALIVE, 1),
+        (TCP, TCP_KEEPIDLE, 10),
+        (TCP, TCP_KEEPCNT, 3),
+    ] {
+        assert_eq!(options.set(V4, level, name, &bytes(value), true), Ok(()));
+    }
+    let keepalive = options.for_stack().keepalive.unwrap();
+    assert_eq!(
+        (keepalive.idle, keepalive.count),
+        (Duration::from_secs(10), 3)
+    );
+}
+
+#[test]
+fn ip_options_are_empty_as_sshd_expects() {
+    let options = Options::default();
+    assert_eq!(
+        options.get(V4, IP, IP_OPTIONS, Facts::default()),
+        Ok(Vec::new())
+    );
+}
