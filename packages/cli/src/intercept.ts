@@ -1,5 +1,13 @@
 import { greet, locate, NetconError } from '@netcon/api/local';
-import { checkTarget, findLibrary, intercept, interceptEnvironment, libraryPath, starter } from '@netcon/intercept';
+import {
+  bypassList,
+  checkTarget,
+  findLibrary,
+  intercept,
+  interceptEnvironment,
+  libraryPath,
+  starter,
+} from '@netcon/intercept';
 import type { Launch } from './launch.js';
 
 export interface InterceptFlags {
@@ -12,6 +20,7 @@ export interface InterceptFlags {
 
 /** Becomes the app. Whether it can be intercepted, and whether the service takes it, is known before. */
 export function runIntercept(app: [string, ...string[]], flags: InterceptFlags, launch: Launch): never {
+  bypassList(flags.bypass ?? []);
   checkTarget(app[0], starter());
   const socket = reach(flags);
   return intercept(app, { socket, ...trimmed(flags) }, launch, process.env);

@@ -17,6 +17,7 @@ export function createProgram(state: State): Command {
     .version(version(), '-V, --version', 'print the version')
     .enablePositionalOptions()
     .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'netcon: ')) })
     .showHelpAfterError('(netcon --help explains)')
     .addHelpText('after', TOP_EXAMPLES);
   addService(program, state);

@@ -43,7 +43,7 @@ export function socketTable(rows: SocketRow[]): string {
       String(row.recvQueue),
       String(row.sendQueue),
       row.local,
-      row.peer,
+      row.peer || '*',
       // pid 0: the program is gone, the connection lives on (TIME-WAIT, or data still to be delivered).
       row.pid === 0 ? '-' : `${row.pid}/${row.program}`,
       age(row.ageMs),
@@ -83,7 +83,9 @@ export function statusText(status: Status): string {
       `${status.sessions} sessions, ${status.sockets} sockets, ${status.listeners} listeners, ` +
         `${status.connections} connections`,
     ],
-    ...Object.entries(status.counters).map(([name, value]): [string, string] => [name, String(value)]),
+    ...Object.entries(status.counters)
+      .sort(([a], [b]) => a.localeCompare(b))
+      .map(([name, value]): [string, string] => [name, String(value)]),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('');
