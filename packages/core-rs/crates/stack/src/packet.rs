@@ -112,7 +112,6 @@ pub(crate) struct TcpView {
     pub(crate) seq: Seq,
     pub(crate) ack: Seq,
     pub(crate) flags: u8,
-    pub(crate) header_len: usize,
     pub(crate) payload_len: u32,
 }
 
@@ -134,7 +133,6 @@ impl TcpView {
                 header[8], header[9], header[10], header[11],
             ])),
             flags: header[13],
-            header_len,
             payload_len: u32::try_from(segment.len() - header_len).ok()?,
         })
     }
