@@ -20,6 +20,7 @@ pub(crate) const SOCK_TYPE_MASK: c_int = 0xf;
 pub(crate) const SOCK_NONBLOCK: c_int = 0o4000;
 pub(crate) const SOCK_CLOEXEC: c_int = 0o2_000_000;
 
+pub(crate) const IPPROTO_IP: c_int = 0;
 pub(crate) const IPPROTO_TCP: c_int = 6;
 pub(crate) const IPPROTO_IPV6: c_int = 41;
 /// `IPPROTO_MAX` (include/uapi/linux/in.h): protocols from here on are `EINVAL`.
@@ -82,7 +83,10 @@ pub(crate) const AT_FDCWD: c_int = -100;
 pub(crate) const F_DUPFD: c_int = 0;
 pub(crate) const F_GETFD: c_int = 1;
 pub(crate) const F_GETFL: c_int = 3;
+pub(crate) const F_SETFL: c_int = 4;
 pub(crate) const FD_CLOEXEC: c_int = 1;
+
+pub(crate) const POLLOUT: i16 = 4;
 
 pub(crate) const SHUT_RD: c_int = 0;
 pub(crate) const SHUT_WR: c_int = 1;
@@ -122,6 +126,14 @@ pub(crate) struct Msghdr {
 pub(crate) struct Mmsghdr {
     pub(crate) hdr: Msghdr,
     pub(crate) len: u32,
+}
+
+/// `struct pollfd`, poll(2).
+#[repr(C)]
+pub(crate) struct Pollfd {
+    pub(crate) fd: c_int,
+    pub(crate) events: i16,
+    pub(crate) revents: i16,
 }
 
 /// `struct timespec`, clock_gettime(2).

@@ -72,19 +72,24 @@ const _: () = assert!(NAME_LEN + 2 <= UNIX_LEN);
 
 /// The identity in the fd's own name (connected by connect) or its peer's (accepted).
 pub(crate) fn name_of(fd: c_int) -> Option<SocketName> {
+    name_by(sys::nr::GETSOCKNAME, fd).or_else(|| name_by(sys::nr::GETPEERNAME, fd))
+}
+
+/// Whether the socket came from accept(2): the identity is in its peer's name.
+pub(crate) fn is_accepted(fd: c_int) -> bool {
+    name_by(sys::nr::GETPEERNAME, fd).is_some()
+}
+
+fn name_by(call: usize, fd: c_int) -> Option<SocketName> {
     let mut buf = [0; UNIX_LEN];
-    [sys::nr::GETSOCKNAME, sys::nr::GETPEERNAME]
-        .into_iter()
-        .find_map(|call| {
-            let len = sys::address_of(call, fd, &mut buf).ok()?;
-            name_in(buf.get(..len)?)
-        })
+    let len = sys::address_of(call, fd, &mut buf).ok()?;
+    name_in(buf.get(..len)?)
 }
 
 /// An unmarked socket whose peer's name claims to be the service's, accepted past the hooks
 /// (a raw system call, io_uring). The service is asked before it is believed.
 pub(crate) fn adopt(fd: c_int) -> Result<Socket, Reason> {
-    if name_of(fd).is_none() {
+    if !is_accepted(fd) {
         return Err(Reason::NotOurs);
     }
     let mut buf = rpc::buffer();

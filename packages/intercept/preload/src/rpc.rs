@@ -46,19 +46,32 @@ pub(crate) fn call_for_fd<'a>(
     buf: &'a mut Buffer,
     cloexec: bool,
 ) -> Result<(Reply<'a>, Option<c_int>), Errno> {
+    let (reply, fd) = exchange(request, fds, buf, cloexec)?;
+    match reply {
+        Ok(reply) => Ok((reply, fd)),
+        Err(errno) => {
+            discard(fd);
+            Err(errno)
+        }
+    }
+}
+
+/// A reply, or the errno in it, and the fd that came beside it either way.
+pub(crate) type Answer<'a> = (Result<Reply<'a>, Errno>, Option<c_int>);
+
+/// Asks; fails itself only where there is no reply.
+pub(crate) fn exchange<'a>(
+    request: &Request<'_>,
+    fds: &[c_int],
+    buf: &'a mut Buffer,
+    cloexec: bool,
+) -> Result<Answer<'a>, Errno> {
     let held = Held::take();
     let (channel, id) = send_on_channel(&held, request, fds, buf)?;
-    let answer = await_reply(channel, id, buf, cloexec);
-    match answer {
+    match await_reply(channel, id, buf, cloexec) {
         Ok((len, fd)) => {
             drop(held);
-            match parse(buf.get(..len).unwrap_or(&[])) {
-                Ok(reply) => Ok((reply, fd)),
-                Err(errno) => {
-                    discard(fd);
-                    Err(errno)
-                }
-            }
+            Ok((parse(buf.get(..len).unwrap_or(&[])), fd))
         }
         Err(Failure::Channel) => {
             channel::forget(&held, channel);

@@ -299,6 +299,25 @@ pub(crate) fn nanoseconds() -> u64 {
         .cast_unsigned()
 }
 
+/// ppoll(2) of one fd for `events`; `None` waits for ever. `EAGAIN` when the time is up.
+pub(crate) fn poll(fd: c_int, events: i16, timeout: Option<Timespec>) -> Result<(), Errno> {
+    let mut entry = abi::Pollfd {
+        fd,
+        events,
+        revents: 0,
+    };
+    let mut timeout = timeout;
+    let time = timeout
+        .as_mut()
+        .map_or(core::ptr::null_mut(), core::ptr::from_mut);
+    let args = [&raw mut entry as usize, 1, time as usize, 0, 8, 0];
+    // SAFETY: the kernel reads and writes one struct pollfd and, if given, a struct timespec.
+    match unsafe { call(nr::PPOLL, args) }? {
+        0 => Err(Errno::EAGAIN),
+        _ => Ok(()),
+    }
+}
+
 /// Blocks every signal; returns the mask before (sigprocmask(2), the kernel's 64-bit set).
 pub(crate) fn block_signals() -> u64 {
     let all = u64::MAX;

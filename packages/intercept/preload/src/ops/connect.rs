@@ -10,13 +10,13 @@ use netcon_wire::{
     CONNECT_NONBLOCKING, CONNECT_WAIT, Family, Reply, Request, SockAddr, SocketState,
 };
 
-use crate::abi;
+use crate::abi::{self, Timespec};
 use crate::addr::{self, Purpose};
 use crate::detour::{Detour, Reason};
 use crate::env;
 use crate::errno::{self, Errno};
 use crate::identity::{self, Socket};
-use crate::ops::{bypass, socket};
+use crate::ops::{bypass, options, socket};
 use crate::real::{self, Call};
 use crate::{rpc, sys, user};
 
@@ -66,12 +66,15 @@ fn connect_to(socket: &Socket, bytes: &[u8]) -> Detour<c_int> {
     let addr = addr::decode(bytes, socket.family, Purpose::Connect);
     match socket.state {
         SocketState::Listening => return Detour::Failed(Errno::EISCONN),
-        // The service knows whether an earlier non-blocking connect is still to be reported.
-        SocketState::Connecting | SocketState::Connected => {
+        SocketState::Connected if identity::is_accepted(socket.fd) => {
+            return Detour::Failed(Errno::EISCONN);
+        }
+        // The service knows what an earlier connect still has to report; the address may be any.
+        SocketState::Connecting | SocketState::Connected | SocketState::Failed => {
             let addr = addr.unwrap_or(SockAddr::unspecified(socket.family));
             return again(socket, addr).into();
         }
-        SocketState::Fresh | SocketState::Failed => {}
+        SocketState::Fresh => {}
     }
     let addr = match addr {
         Ok(addr) => addr,
@@ -83,43 +86,30 @@ fn connect_to(socket: &Socket, bytes: &[u8]) -> Detour<c_int> {
             Err(errno) => Detour::Failed(errno),
         };
     }
-    fresh(socket, addr).into()
+    first(socket, addr).into()
 }
 
-fn fresh(socket: &Socket, addr: SockAddr) -> Result<c_int, Errno> {
-    if socket.state == SocketState::Failed {
-        socket::renew(socket)?;
-    }
-    ask(socket, addr)
-}
-
-/// connect(2) once more on a socket that has begun or finished one.
-fn again(socket: &Socket, addr: SockAddr) -> Result<c_int, Errno> {
-    match ask(socket, addr) {
-        // Without a service nothing is known but that it was connected.
-        Err(Errno::ENETDOWN) if socket.state == SocketState::Connected => Err(Errno::EISCONN),
-        answer => answer,
-    }
-}
-
-/// `AF_UNSPEC` dissolves an association (connect(2)): the fd gets a fresh description.
+/// `AF_UNSPEC` dissolves an association (connect(2)): the peer gets a reset, the fd a fresh
+/// description.
 fn disconnect(socket: &Socket) -> Result<c_int, Errno> {
     if socket.state != SocketState::Fresh {
+        options::reset_on_close(socket.fd);
         socket::renew(socket)?;
     }
     Ok(0)
 }
 
-fn ask(socket: &Socket, addr: SockAddr) -> Result<c_int, Errno> {
-    let mut buf = rpc::buffer();
+/// connect(2) of a socket that has not begun one.
+fn first(socket: &Socket, addr: SockAddr) -> Result<c_int, Errno> {
     if identity::is_nonblocking(socket.fd)? {
-        let flags = CONNECT_NONBLOCKING;
-        let request = Request::Connect { addr, flags };
-        return rpc::call(&request, &[socket.fd], &mut buf).map(|_| 0);
+        return ask(socket, addr);
     }
     let pair = sys::socketpair(abi::SOCK_SEQPACKET);
     let [mine, theirs] = pair.map_err(|_| Errno::ENOBUFS)?;
-    copy_timeout(socket.fd, mine);
+    if let Some(timeout) = send_timeout(socket.fd) {
+        let _ = sys::setsockopt(mine, abi::SOL_SOCKET, abi::SO_RCVTIMEO, &timeout);
+    }
+    let mut buf = rpc::buffer();
     let flags = CONNECT_WAIT;
     let posted = rpc::post(
         &Request::Connect { addr, flags },
@@ -129,17 +119,70 @@ fn ask(socket: &Socket, addr: SockAddr) -> Result<c_int, Errno> {
     let _ = sys::close(theirs);
     let answer = posted.and_then(|()| wait(mine, &mut buf));
     let _ = sys::close(mine);
-    answer
-}
-
-/// `SO_SNDTIMEO` bounds a blocking connect (socket(7)): here it bounds the wait for the reply.
-fn copy_timeout(from: c_int, to: c_int) {
-    let timeout = sys::getsockopt::<[i64; 2]>(from, abi::SOL_SOCKET, abi::SO_SNDTIMEO);
-    if let Ok(timeout) = timeout {
-        let _ = sys::setsockopt(to, abi::SOL_SOCKET, abi::SO_RCVTIMEO, &timeout);
+    match answer {
+        Err(Errno::EPIPE) => again(socket, addr),
+        answer => answer,
     }
 }
 
+/// connect(2) of a socket that has begun or finished one, or one that the service would not wait
+/// for: the reply comes at once, and a blocking socket sleeps in poll until it is another.
+fn again(socket: &Socket, addr: SockAddr) -> Result<c_int, Errno> {
+    let waits = !identity::is_nonblocking(socket.fd)?;
+    loop {
+        match ask(socket, addr) {
+            Err(Errno::EALREADY | Errno::EINPROGRESS) if waits => {
+                let timeout = send_timeout(socket.fd).map(|[sec, usec]| Timespec {
+                    sec,
+                    nsec: usec.wrapping_mul(1000),
+                });
+                match sys::poll(socket.fd, abi::POLLOUT, timeout) {
+                    Ok(()) => {}
+                    Err(Errno::EAGAIN) => return Err(Errno::EINPROGRESS),
+                    Err(errno) => return Err(errno),
+                }
+            }
+            // Without a service nothing is known but that it was connected.
+            Err(Errno::ENETDOWN) if socket.state == SocketState::Connected => {
+                return Err(Errno::EISCONN);
+            }
+            // The native socket is used up and its error reported: a fresh one is in its place.
+            Err(Errno::ESTALE) => {
+                let fresh = Socket {
+                    state: SocketState::Fresh,
+                    ..*socket
+                };
+                return first(&fresh, addr);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// One CONNECT whose reply comes on the channel. `ESTALE`: the description was renewed.
+fn ask(socket: &Socket, addr: SockAddr) -> Result<c_int, Errno> {
+    let mut buf = rpc::buffer();
+    let flags = CONNECT_NONBLOCKING;
+    let request = Request::Connect { addr, flags };
+    let (reply, fd) = rpc::exchange(&request, &[socket.fd], &mut buf, true)?;
+    match (reply, fd) {
+        (Err(Errno::ESTALE), Some(fresh)) => {
+            socket::replace(socket, fresh)?;
+            Err(Errno::ESTALE)
+        }
+        // A service that says ESTALE and sends nothing: no endless loop.
+        (Err(Errno::ESTALE), None) => Err(Errno::EPROTO),
+        (reply, _) => reply.map(|_| 0),
+    }
+}
+
+/// `SO_SNDTIMEO` bounds a blocking connect (socket(7)): a struct timeval, if it is set.
+fn send_timeout(fd: c_int) -> Option<[i64; 2]> {
+    let timeout = sys::getsockopt(fd, abi::SOL_SOCKET, abi::SO_SNDTIMEO).ok()?;
+    (timeout != [0, 0]).then_some(timeout)
+}
+
+/// Waits for the reply on a socket of the call's own. `EPIPE`: it was closed without one.
 fn wait(mine: c_int, buf: &mut rpc::Buffer) -> Result<c_int, Errno> {
     let args = [
         sys::int(mine),
@@ -152,14 +195,13 @@ fn wait(mine: c_int, buf: &mut rpc::Buffer) -> Result<c_int, Errno> {
     // SAFETY: the kernel writes at most `buf.len()` bytes.
     let received = unsafe { real::call(Call::Recvfrom, args) };
     let len = match usize::try_from(received) {
-        // The service has gone.
-        Ok(0) => return Err(Errno::ENETDOWN),
+        Ok(0) => return Err(Errno::EPIPE),
         Ok(len) => len,
         Err(_) => {
             return Err(match errno::last() {
                 // The time-out of SO_SNDTIMEO; connect goes on (connect(2)).
                 Errno::EAGAIN => Errno::EINPROGRESS,
-                Errno::ECONNRESET => Errno::ENETDOWN,
+                Errno::ECONNRESET => Errno::EPIPE,
                 other => other,
             });
         }

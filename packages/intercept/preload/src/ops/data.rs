@@ -42,32 +42,37 @@ pub(crate) fn received(fd: c_int, result: isize) -> isize {
     let Ok(socket) = identity::socket(fd) else {
         return result;
     };
-    match receive_error(&socket, native) {
-        Some(errno) => fail(errno),
-        None => result,
+    match receive_outcome(&socket, native) {
+        Ok(value) => value,
+        Err(errno) => fail(errno),
     }
 }
 
-/// The error that a TCP socket gives where the unix socket gave `native` or end of file.
-fn receive_error(socket: &Socket, native: Option<Errno>) -> Option<Errno> {
+/// What a TCP socket gives where the unix socket gave `native` or end of file.
+fn receive_outcome(socket: &Socket, native: Option<Errno>) -> Result<isize, Errno> {
+    let unchanged = native.map_or(Ok(0), Err);
     match (socket.state, native) {
         // tcp_recvmsg: not connected. A unix socket says EINVAL.
-        (SocketState::Fresh | SocketState::Listening, Some(Errno::EINVAL)) => Some(Errno::ENOTCONN),
-        (
-            SocketState::Connected | SocketState::Connecting | SocketState::Failed,
-            None | Some(Errno::ECONNRESET),
-        ) => stream_error(socket.fd, native),
-        _ => native,
+        (SocketState::Fresh | SocketState::Listening, Some(Errno::EINVAL)) => Err(Errno::ENOTCONN),
+        (SocketState::Connected, None | Some(Errno::ECONNRESET)) => ending(socket.fd, unchanged),
+        // A failed connect: its error once, then end of file. The native reset only woke the
+        // program up.
+        (SocketState::Connecting | SocketState::Failed, None | Some(Errno::ECONNRESET)) => {
+            ending(socket.fd, Ok(0))
+        }
+        _ => unchanged,
     }
 }
 
 /// Why a stream ended: end of file, a reset that the unix socket couldn't show, or a failed
 /// connect. Without a service the end of a stream can't be trusted: no silent truncation.
-fn stream_error(fd: c_int, native: Option<Errno>) -> Option<Errno> {
+fn ending(fd: c_int, unless_told: Result<isize, Errno>) -> Result<isize, Errno> {
     match options::service_error(fd) {
-        Ok(0) => native,
-        Ok(error) => Some(Errno(error)),
-        Err(_) => native.or(Some(Errno::ECONNRESET)),
+        Ok(0) => unless_told,
+        Ok(error) => Err(Errno(error)),
+        // The service has forgotten it: both directions had ended, unless that was another service.
+        Err(Errno::ENOTSOCK) if !options::service_has_changed(fd) => unless_told,
+        Err(_) => Err(Errno::ECONNRESET),
     }
 }
 
@@ -99,7 +104,14 @@ fn send_error(socket: &Socket, native: Errno, sigpipe: Sigpipe) -> (Errno, bool)
         }
         (SocketState::Fresh | SocketState::Listening, _) => (native, sigpipe == Sigpipe::Library),
         (SocketState::Connecting | SocketState::Connected | SocketState::Failed, _) => {
-            let error = match options::service_error(socket.fd) {
+            // Takes a reset that is still to be reported (sk_stream_error). Of a failed connect
+            // the native error means nothing.
+            let pending = sys::getsockopt(socket.fd, abi::SOL_SOCKET, abi::SO_ERROR);
+            let error = match (socket.state, pending) {
+                (SocketState::Connected, Ok(error @ 1..)) => Ok(error),
+                _ => options::service_error(socket.fd),
+            };
+            let error = match error {
                 Ok(error @ 1..) => Errno(error),
                 Ok(_) | Err(_) => native,
             };

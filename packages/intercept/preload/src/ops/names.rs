@@ -7,7 +7,7 @@ use netcon_wire::{Reply, Request, SockAddr, SocketState};
 use crate::detour::Detour;
 use crate::errno::Errno;
 use crate::identity::{self, Socket};
-use crate::{rpc, sys, user};
+use crate::{rpc, user};
 
 /// Which of the two addresses.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,9 +30,10 @@ pub(crate) unsafe fn name(
 ) -> Detour<c_int> {
     let socket = match identity::socket(fd) {
         Ok(socket) => socket,
-        Err(reason) => match unmarked(fd, side) {
-            Some(socket) => socket,
-            None => return Detour::Bypass(reason),
+        // A unix socket without a mark may have been accepted past the hooks.
+        Err(_) => match identity::adopt(fd) {
+            Ok(socket) => socket,
+            Err(reason) => return Detour::Bypass(reason),
         },
     };
     match lookup(&socket, side) {
@@ -42,17 +43,6 @@ pub(crate) unsafe fn name(
             .into(),
         Err(errno) => Detour::Failed(errno),
     }
-}
-
-/// A unix socket without a mark may have been accepted past the hooks.
-fn unmarked(fd: c_int, side: Side) -> Option<Socket> {
-    // Of an accepted socket only the peer has a name of the service's: getsockname gives its
-    // listener's path. One native call tells the many other sockets apart.
-    let mut buf = [0; identity::UNIX_LEN];
-    let len = sys::address_of(sys::nr::GETPEERNAME, fd, &mut buf).ok()?;
-    let _ = side;
-    identity::name_in(buf.get(..len)?)?;
-    identity::adopt(fd).ok()
 }
 
 fn lookup(socket: &Socket, side: Side) -> Result<SockAddr, Errno> {

@@ -2,13 +2,13 @@
 
 use core::ffi::{c_int, c_void};
 
-use netcon_wire::{MAX_OPTION_LEN, Reply, Request, SocketState};
+use netcon_wire::{Family, MAX_OPTION_LEN, Reply, Request, SocketState};
 
 use crate::abi::{self, Ucred};
 use crate::detour::{Detour, Reason};
 use crate::errno::Errno;
 use crate::identity::{self, Socket};
-use crate::{rpc, sys, user};
+use crate::{channel, rpc, sys, user};
 
 /// Who knows an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +76,13 @@ pub(crate) unsafe fn get(
         Ok(socket) => socket,
         Err(reason) => return Detour::Bypass(reason),
     };
+    if !has_level(socket.family, level) {
+        // ip_getsockopt and ipv6_getsockopt differ.
+        return Detour::Failed(match socket.family {
+            Family::Inet => Errno::EOPNOTSUPP,
+            Family::Inet6 => Errno::ENOPROTOOPT,
+        });
+    }
     let mut buf = rpc::buffer();
     let answer = match owner(level, name, socket.state) {
         Owner::Kernel | Owner::Both => return Detour::Bypass(Reason::Native),
@@ -119,6 +126,9 @@ pub(crate) unsafe fn set(
         Ok(socket) => socket,
         Err(reason) => return Detour::Bypass(reason),
     };
+    if !has_level(socket.family, level) {
+        return Detour::Failed(Errno::ENOPROTOOPT);
+    }
     let owner = owner(level, name, socket.state);
     if owner == Owner::Kernel {
         return Detour::Bypass(Reason::Native);
@@ -137,6 +147,15 @@ pub(crate) unsafe fn set(
         Owner::Library => hidden(name, bytes).into(),
         Owner::Service => tell(fd, level, name, bytes).into(),
         Owner::Both | Owner::Kernel => both(fd, level, name, bytes).into(),
+    }
+}
+
+/// Whether a TCP socket of that family has options of that level.
+fn has_level(family: Family, level: c_int) -> bool {
+    match level {
+        abi::SOL_SOCKET | abi::IPPROTO_IP | abi::IPPROTO_TCP => true,
+        abi::IPPROTO_IPV6 => family == Family::Inet6,
+        _ => false,
     }
 }
 
@@ -287,7 +306,8 @@ fn pending_error(socket: &Socket) -> Result<c_int, Errno> {
         return Ok(native);
     }
     match service_error(socket.fd) {
-        Ok(0) => Ok(native),
+        Ok(0) if socket.state == SocketState::Connected => Ok(native),
+        // The native error of a failed connect is only how the kernel woke the program.
         Ok(error) => Ok(error),
         // No service: the connect can't succeed any more.
         Err(errno) if socket.state == SocketState::Connecting => Ok(errno.0),
@@ -347,30 +367,55 @@ const CARRIED: [(c_int, c_int); 3] = [
     (abi::IPPROTO_IPV6, abi::IPV6_V6ONLY),
 ];
 
+/// Copies the kernel's half of the options to another description. Buffer sizes are left out: they
+/// are a connect's gate meanwhile, and autotuned on a kernel TCP socket.
+pub(crate) fn copy_native_all(from: c_int, to: c_int) {
+    copy_native(from, to, abi::SO_REUSEADDR);
+    for name in INHERITED {
+        if !matches!(name, abi::SO_RCVBUF | abi::SO_SNDBUF) {
+            copy_native(from, to, name);
+        }
+    }
+}
+
 /// Copies what was set on a socket of ours to its replacement, as far as it can be read.
 pub(crate) fn copy_all(old: &Socket, new: c_int) {
-    copy_native(old.fd, new, abi::SO_REUSEADDR);
-    for name in INHERITED {
-        // Buffer sizes are the connect's gate meanwhile, and autotuned on a kernel TCP socket.
-        if !matches!(name, abi::SO_RCVBUF | abi::SO_SNDBUF) {
-            copy_native(old.fd, new, name);
-        }
-    }
+    copy_native_all(old.fd, new);
+    let is_ours = identity::mark(new).is_some();
     for (level, name) in CARRIED {
         let mut buf = rpc::buffer();
-        let Ok(value) = ask(old.fd, level, name, 4, &mut buf) else {
+        let value = ask(old.fd, level, name, 4, &mut buf);
+        let Some(value) = value.ok().and_then(|value| value.first_chunk::<4>()) else {
             continue;
         };
-        if value.iter().any(|byte| *byte != 0) {
-            if identity::mark(new).is_some() {
-                let mut value4 = [0; 4];
-                for (to, from) in value4.iter_mut().zip(value) {
-                    *to = *from;
-                }
-                let _ = tell(new, level, name, &value4);
-            } else {
-                let _ = set_native(new, level, name, value);
-            }
+        let value = *value;
+        if value == [0; 4] {
+            continue;
         }
+        let _ = if is_ours {
+            tell(new, level, name, &value)
+        } else {
+            set_native(new, level, name, &value)
+        };
     }
+}
+
+/// `SO_LINGER {1, 0}`: the next close sends a reset (RFC 9293 3.10.5, ABORT).
+pub(crate) fn reset_on_close(fd: c_int) {
+    let _ = tell(
+        fd,
+        abi::SOL_SOCKET,
+        abi::SO_LINGER,
+        &[1, 0, 0, 0, 0, 0, 0, 0],
+    );
+}
+
+/// Whether the service that connected `fd` is another than the one the channel goes to: it has
+/// died meanwhile. `SO_PEERCRED` of both names a service's pid; an attached channel names this
+/// process's own, and tells nothing.
+pub(crate) fn service_has_changed(fd: c_int) -> bool {
+    let (Ok(then), Some(now)) = (sys::peer_credentials(fd), channel::service_pid()) else {
+        return false;
+    };
+    then.pid != now
 }

@@ -82,6 +82,18 @@ pub(crate) fn renew(socket: &Socket) -> Result<(), Errno> {
     install(fresh, socket.fd)
 }
 
+/// The same with a description that the service sent for the same entry: its half of the options
+/// is kept, the kernel's is copied.
+pub(crate) fn replace(socket: &Socket, fresh: c_int) -> Result<(), Errno> {
+    let nonblock = nonblock_flag(socket.fd)?;
+    if nonblock != 0 {
+        // Nobody else holds this description yet, so its flags are ours to set.
+        let _ = sys::fcntl(fresh, abi::F_SETFL, nonblock);
+    }
+    options::copy_native_all(socket.fd, fresh);
+    install(fresh, socket.fd)
+}
+
 /// `SOCK_NONBLOCK` if the description has `O_NONBLOCK`.
 pub(crate) fn nonblock_flag(fd: c_int) -> Result<c_int, Errno> {
     // The same bit (include/linux/net.h).

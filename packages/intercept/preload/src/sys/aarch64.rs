@@ -39,6 +39,7 @@ pub(crate) mod nr {
     pub(crate) const READV: usize = 65;
     pub(crate) const WRITEV: usize = 66;
     pub(crate) const SENDFILE: usize = 71;
+    pub(crate) const PPOLL: usize = 73;
     pub(crate) const READLINKAT: usize = 78;
     pub(crate) const EXIT_GROUP: usize = 94;
     pub(crate) const FUTEX: usize = 98;

@@ -68,6 +68,7 @@ pub(crate) mod nr {
     pub(crate) const TGKILL: usize = 234;
     pub(crate) const OPENAT: usize = 257;
     pub(crate) const READLINKAT: usize = 267;
+    pub(crate) const PPOLL: usize = 271;
     pub(crate) const ACCEPT4: usize = 288;
     pub(crate) const DUP3: usize = 292;
     pub(crate) const RECVMMSG: usize = 299;
