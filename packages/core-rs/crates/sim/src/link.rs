@@ -37,6 +37,8 @@ pub struct Link {
     pub mtu: usize,
     /// Loses every frame.
     pub down: bool,
+    /// Loses TCP only: neighbours still answer each other.
+    pub mute: bool,
     /// Frames sent into it and their metadata, when [`Link::record`] is set.
     pub log: Vec<(TxMeta, Vec<u8>)>,
     /// Keep [`Link::log`].
@@ -60,6 +62,7 @@ impl Link {
             cuts: false,
             mtu: 1500,
             down: false,
+            mute: false,
             log: Vec::new(),
             record: false,
             sent: 0,
@@ -91,7 +94,7 @@ impl Link {
 
     fn fly(&mut self, checksum_ok: bool, frame: Vec<u8>) {
         self.sent += 1;
-        if self.down || self.rng.chance(self.fault.loss) {
+        if self.down || (self.mute && is_tcp(&frame)) || self.rng.chance(self.fault.loss) {
             self.lost += 1;
             return;
         }
@@ -113,6 +116,14 @@ impl Link {
         self.order += 1;
         self.flying
             .push(Reverse((at, self.order, checksum_ok, frame)));
+    }
+}
+
+fn is_tcp(frame: &[u8]) -> bool {
+    match frame.get(12..14) {
+        Some([0x08, 0x00]) => frame.get(23) == Some(&6),
+        Some([0x86, 0xdd]) => frame.get(20) == Some(&6),
+        _ => false,
     }
 }
 

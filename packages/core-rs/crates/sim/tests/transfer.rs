@@ -23,12 +23,8 @@ fn both_ways(pair: &mut Pair, to: SockAddr, total: u64) {
     let done = pair.drive(|pair| up.pump(pair) & down.pump(pair));
     assert!(
         done,
-        "up {} down {} of {total} {:?} {:?} {:?}",
-        up.read,
-        down.read,
-        pair.now,
-        pair.a.stack.info(a),
-        pair.b.stack.info(b)
+        "up {} down {} of {total} at {}",
+        up.read, down.read, pair.now
     );
     pair.settle();
     pair.a.stack.close(a);
