@@ -67,7 +67,7 @@ function commit() {
   }
 }
 
-async function measureAll(networks, host, wanted) {
+async function measureAll(networks, servers, wanted) {
   const results = {};
   for (let round = 1; round <= wanted.rounds; round++) {
     for (const measure of MEASURES.filter((each) => wanted.keys.includes(each.key))) {
@@ -75,7 +75,7 @@ async function measureAll(networks, host, wanted) {
       // The networks in turn for each measure, so that neighbours in time are compared.
       for (const network of networks) {
         if (interrupted) throw new Error('interrupted');
-        const figures = await measure.take(network, seconds, host);
+        const figures = await measure.take(network, seconds, servers);
         results[measure.key] ??= {};
         results[measure.key][network.name] ??= [];
         results[measure.key][network.name].push(figures);
@@ -96,11 +96,11 @@ async function main() {
   try {
     run.machine = describeMachine();
     const host = await makeHost();
-    await startServers(host);
+    const servers = await startServers(host);
     const networks = [];
     if (wanted.only !== 'netcon') networks.push(await vethNetwork());
     if (wanted.only !== 'veth') networks.push(await netconNetwork(join(root, 'packages/cli/bin/netcon'), directory));
-    run.results = await measureAll(networks, host, wanted);
+    run.results = await measureAll(networks, servers, wanted);
     for (const network of networks) await network.close();
   } finally {
     await clean(directory);

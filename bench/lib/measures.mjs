@@ -1,5 +1,6 @@
 // What is measured. Each measure gives one or more figures of one round.
 
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { run, start, stop, until } from './processes.mjs';
 
@@ -8,7 +9,7 @@ export const LATBENCH = fileURLToPath(new URL('../bin/latbench', import.meta.url
 const IPERF_PORT = 5201;
 const ECHO_PORT = 7000;
 
-/** Servers in the host's namespace, for all rounds. */
+/** Servers in the host's namespace, for all rounds: what the measures get besides the network. */
 export async function startServers(host) {
   const servers = [
     start([...host, 'iperf3', '-s', '-p', `${IPERF_PORT}`]),
@@ -16,6 +17,7 @@ export async function startServers(host) {
   ];
   await until('iperf3', servers[0], () => listens(host, IPERF_PORT));
   await until('the echo server', servers[1], () => listens(host, ECHO_PORT));
+  return { host, echo: servers[1] };
 }
 
 async function listens(host, port) {
@@ -41,13 +43,25 @@ async function pingpong(network, seconds) {
   return { p50: report.p50Us, p99: report.p99Us, rate: report.perSecond };
 }
 
+/** The same with app, service and server on one processor: no waking of another one, which is half of the time above. */
+async function pingpongOnOne(network, seconds, { echo }) {
+  const pinned = [echo, network.service].filter((program) => program !== undefined);
+  const pin = (mask) => Promise.all(pinned.map(({ child }) => run(['taskset', '-a', '-p', mask, `${child.pid}`])));
+  await pin('1');
+  try {
+    return await pingpong({ ...network, app: ['taskset', '1', ...network.app] }, seconds);
+  } finally {
+    await pin((2n ** BigInt(availableParallelism()) - 1n).toString(16));
+  }
+}
+
 async function connecting(network, seconds) {
   const args = ['connections', network.hostAddress, `${ECHO_PORT}`, `${seconds}`];
   return { rate: (await latbench(network.app, seconds, ...args)).perSecond };
 }
 
 /** The other way round: the server is the app. */
-async function accepting(network, seconds, host) {
+async function accepting(network, seconds, { host }) {
   const port = `${ECHO_PORT + 1}`;
   const server = start([...network.app, LATBENCH, 'server', port]);
   try {
@@ -87,6 +101,15 @@ export const MEASURES = [
       ['p50', '64-byte ping-pong, median', 'us', 1, false],
       ['p99', '64-byte ping-pong, 99th percentile', 'us', 1, false],
       ['rate', '64-byte ping-pong', 'round trips/s', 0, true],
+    ],
+  },
+  {
+    key: 'pingpong1',
+    seconds: 3,
+    take: pingpongOnOne,
+    figures: [
+      ['p50', '64-byte ping-pong on one processor, median', 'us', 1, false],
+      ['p99', '64-byte ping-pong on one processor, 99th percentile', 'us', 1, false],
     ],
   },
   {

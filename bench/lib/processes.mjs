@@ -1,4 +1,7 @@
-// Programs that the benchmark starts: each in a process group of its own, all ended when it ends.
+// Programs that the benchmark starts, and ends when it ends.
+//
+// All stay in the benchmark's own session: where each session is a scheduling group (sched_autogroup), programs of
+// different sessions are kept on different processors, and a ping-pong then measures how long one takes to wake up.
 
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +10,7 @@ const running = new Set();
 
 /** Starts a program that stays. Its output is kept for error messages. */
 export function start(argv, options = {}) {
-  const child = spawn(argv[0], argv.slice(1), { detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  const child = spawn(argv[0], argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   const program = { argv, child, out: '', err: '', ended: false };
   running.add(program);
   child.stdout.on('data', (data) => {
@@ -45,15 +48,11 @@ export async function run(argv, seconds = 30) {
   return program.out;
 }
 
-/** Ends a program and what it started in its group. */
+/** Ends a program. What is started here replaces itself (exec) until it is the program that counts. */
 export async function stop(program) {
   for (const signal of ['SIGTERM', 'SIGKILL']) {
     if (program.ended) return;
-    try {
-      process.kill(-program.child.pid, signal);
-    } catch {
-      return;
-    }
+    program.child.kill(signal);
     await Promise.race([program.done, sleep(5000, undefined, { ref: false })]);
   }
 }
