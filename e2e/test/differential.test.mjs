@@ -1,0 +1,53 @@
+/**
+ * Each program of differential/ runs natively and under netcon, over IPv4 and IPv6: return values, errnos,
+ * events and addresses are compared line by line. What may differ stands in known-differences.json.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { differences, KNOWN, knownEntry } from '../lib/differential.mjs';
+import { Namespace } from '../lib/netns.mjs';
+import { BIN, E2E } from '../lib/paths.mjs';
+import { Service } from '../lib/service.mjs';
+
+const PROGRAMS = readdirSync(`${E2E}differential`)
+  .filter((name) => name.endsWith('.c'))
+  .map((name) => name.slice(0, -2));
+const MS = 25_000;
+
+describe('a program sees the same as with kernel TCP', { concurrency: 2 }, () => {
+  const used = new Set();
+  let native;
+  let service;
+
+  before(async () => {
+    native = new Namespace();
+    service = await Service.start(new Namespace({ loopback: false }), { args: ['--no-tap'] });
+  });
+  after(() => service.stop());
+
+  for (const program of PROGRAMS) {
+    for (const family of [4, 6]) {
+      test(`${program}, IPv${family}`, async () => {
+        const args = [String(family)];
+        const expected = await native.run(`${BIN}${program}`, args, { ms: MS });
+        assert.equal(expected.code, 0, `natively: ${expected.stdout.slice(-500)} ${expected.stderr}`);
+        const actual = await service.run(`${BIN}${program}`, args, { ms: MS });
+        const unknown = differences(expected.stdout, actual.stdout).filter((found) => {
+          const entry = knownEntry(program, family, found);
+          if (entry) used.add(entry);
+          return !entry;
+        });
+        assert.equal(
+          unknown.map(({ section, native, netcon }) => `[${section}]\n  native: ${native}\n  netcon: ${netcon}`).join('\n'),
+          '',
+        );
+        assert.equal(actual.code, 0, `under netcon: ${actual.code ?? actual.signal} ${actual.stderr}`);
+      });
+    }
+  }
+
+  test('each known difference is still one', () => {
+    assert.deepEqual(KNOWN.filter((entry) => !used.has(entry)), []);
+  });
+});
