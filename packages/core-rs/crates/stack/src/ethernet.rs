@@ -231,6 +231,3 @@ fn mac(bytes: &[u8], at: usize) -> Mac {
     address.copy_from_slice(&bytes[at..at + 6]);
     address
 }
-
-#[cfg(test)]
-mod tests;

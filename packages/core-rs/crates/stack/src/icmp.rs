@@ -85,6 +85,3 @@ fn unreachable_v6(head: &[u8]) -> Option<Kind> {
     };
     Some(Kind::Unreachable(cause))
 }
-
-#[cfg(test)]
-mod tests;

@@ -125,6 +125,3 @@ impl Layout {
         crate::packet::build::tcp_checksum(&mut piece[HEADER..]);
     }
 }
-
-#[cfg(test)]
-mod tests;

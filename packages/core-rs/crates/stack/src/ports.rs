@@ -234,6 +234,3 @@ fn candidates(start: u64) -> impl Iterator<Item = u16> {
         Some(first + offset)
     })
 }
-
-#[cfg(test)]
-mod tests;
