@@ -24,6 +24,9 @@ pub struct Fault {
     pub rate: u64,
 }
 
+/// When it arrives, its number, whether its checksum is vouched for, the frame.
+type Flight = (Instant, u64, bool, Vec<u8>);
+
 /// A link in one direction. Frames with segmentation metadata are cut and summed on the way when
 /// [`Link::cuts`] says so, as a network card would; otherwise they arrive whole, as between two
 /// taps of one kernel.
@@ -51,7 +54,7 @@ pub struct Link {
     now: Instant,
     busy_until: Instant,
     order: u64,
-    flying: BinaryHeap<Reverse<(Instant, u64, bool, Vec<u8>)>>,
+    flying: BinaryHeap<Reverse<Flight>>,
 }
 
 impl Link {

@@ -52,9 +52,12 @@ impl Host {
 
     /// Takes the connection that has come in, and tells the stack that it was accepted.
     pub fn accept(&mut self) -> Option<PcbId> {
-        let pcb = self.take(|event| match event {
-            Event::Incoming { pcb, .. } => Some(*pcb),
-            _ => None,
+        let pcb = self.take(|event| {
+            if let Event::Incoming { pcb, .. } = event {
+                Some(*pcb)
+            } else {
+                None
+            }
         })?;
         self.stack.backlog_accepted(pcb);
         Some(pcb)

@@ -30,14 +30,18 @@ fn accept_gives_both_addresses() {
         pair.settle();
         assert_eq!(pair.b.events[0], Event::SynReceived { listener });
         let from = pair.a.stack.info(a).expect("pcb").local;
-        let incoming = pair.b.take(|event| match event {
-            Event::Incoming {
+        let incoming = pair.b.take(|event| {
+            if let Event::Incoming {
                 listener,
                 local,
                 peer,
                 ..
-            } => Some((*listener, *local, *peer)),
-            _ => None,
+            } = event
+            {
+                Some((*listener, *local, *peer))
+            } else {
+                None
+            }
         });
         assert_eq!(incoming, Some((listener, to, from)));
     }
@@ -263,9 +267,12 @@ fn dual_stack_listener_takes_both_families() {
         .b
         .events
         .iter()
-        .filter_map(|event| match event {
-            Event::Incoming { local, .. } => Some(*local),
-            _ => None,
+        .filter_map(|event| {
+            if let Event::Incoming { local, .. } = event {
+                Some(*local)
+            } else {
+                None
+            }
         })
         .collect();
     assert!(

@@ -19,10 +19,6 @@ impl PcbId {
         self.0 as u32 as usize
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the high half is the generation"
-    )]
     pub(crate) const fn generation(self) -> u32 {
         (self.0 >> 32) as u32
     }

@@ -170,7 +170,7 @@ impl Stack {
 
     /// Finds the station for an IP packet of our own; delivers it here when it is for us, and
     /// keeps it when the station has to be asked for first.
-    fn route_own(&mut self, frame: &mut Vec<u8>) -> Option<(Mac, u16)> {
+    fn route_own(&mut self, frame: &mut [u8]) -> Option<(Mac, u16)> {
         let packet = &mut frame[HEADER..];
         let ip = IpView::parse_quoted(packet)?;
         let (dst, is_tcp) = (ip.dst, ip.protocol == TCP);

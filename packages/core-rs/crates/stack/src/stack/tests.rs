@@ -177,9 +177,12 @@ impl Puppet {
         talk.ack = syn_ack.seq.plus(1);
         talk.seq = talk.seq.plus(1);
         self.packet(&talk.segment(ACK, b""));
-        talk.pcb = self.events.iter().find_map(|event| match event {
-            Event::Incoming { pcb, .. } => Some(*pcb),
-            _ => None,
+        talk.pcb = self.events.iter().find_map(|event| {
+            if let Event::Incoming { pcb, .. } = event {
+                Some(*pcb)
+            } else {
+                None
+            }
         });
         self.events.clear();
         self.sent.clear();

@@ -421,7 +421,7 @@ fn destination(family: Family, v6only: bool, to: SockAddr) -> Result<IpAddr, Con
         IpAddr::V4(_) if v6only => return Err(ConnectError::NetUnreachable),
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
     };
     if to.port == 0 {
         Err(ConnectError::Refused)
