@@ -25,10 +25,9 @@ static void each_call(int fd)
 	CALL(sendto(fd, b, 4, MSG_NOSIGNAL, &a.sa, addr_len(&a)));
 	CALL(accept(fd, NULL, NULL));
 	CALL(getpeername(fd, &a.sa, &len));
+	printf("events %s\n", events_text(poll_now(fd)));
 	CALL(shutdown(fd, SHUT_RDWR));
 	CALL(int_option(fd, SOL_SOCKET, SO_ERROR));
-	CALL(poll_now(fd));
-	printf("events %s\n", events_text(poll_now(fd)));
 }
 
 static void sigpipe_of(const char *what, int how)
