@@ -7,7 +7,7 @@ use core::ffi::c_int;
 
 use netcon_wire::{Family, Mark, NAME_LEN, Reply, Request, SocketName, SocketState};
 
-use crate::abi;
+use crate::abi::{self, Timespec};
 use crate::detour::Reason;
 use crate::errno::Errno;
 use crate::{rpc, sys};
@@ -78,6 +78,14 @@ pub(crate) fn name_of(fd: c_int) -> Option<SocketName> {
 /// Whether the socket came from accept(2): the identity is in its peer's name.
 pub(crate) fn is_accepted(fd: c_int) -> bool {
     name_by(sys::nr::GETPEERNAME, fd).is_some()
+}
+
+/// Whether both directions of a connected socket have ended: the kernel then reports a hang-up
+/// (unix_poll, net/unix/af_unix.c), and a TCP socket is in CLOSED or on its way there.
+pub(crate) fn is_over(fd: c_int) -> bool {
+    const NOW: Timespec = Timespec { sec: 0, nsec: 0 };
+    // POLLHUP is reported whether asked for or not.
+    sys::poll(fd, 0, Some(NOW)).is_ok()
 }
 
 fn name_by(call: usize, fd: c_int) -> Option<SocketName> {

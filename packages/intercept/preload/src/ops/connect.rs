@@ -5,6 +5,7 @@
 //! interrupted, closing that pair tells the service to go on as for a non-blocking connect.
 
 use core::ffi::{c_int, c_void};
+use core::net::{IpAddr, Ipv4Addr};
 
 use netcon_wire::{
     CONNECT_NONBLOCKING, CONNECT_WAIT, Family, Reply, Request, SockAddr, SocketState,
@@ -63,7 +64,7 @@ fn connect_to(socket: &Socket, bytes: &[u8]) -> Detour<c_int> {
         Some(abi::AF_UNSPEC) => return disconnect(socket).into(),
         Some(_) => {}
     }
-    let addr = addr::decode(bytes, socket.family, Purpose::Connect);
+    let addr = addr::decode(bytes, socket.family, Purpose::Connect).map(to_loopback);
     match socket.state {
         SocketState::Listening => return Detour::Failed(Errno::EISCONN),
         SocketState::Connected if identity::is_accepted(socket.fd) => {
@@ -87,6 +88,16 @@ fn connect_to(socket: &Socket, bytes: &[u8]) -> Detour<c_int> {
         };
     }
     first(socket, addr).into()
+}
+
+/// To `INADDR_ANY` means to this host (ip_route_output_key, net/ipv4/route.c).
+fn to_loopback(addr: SockAddr) -> SockAddr {
+    let ip = if addr.ip == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    } else {
+        addr.ip
+    };
+    SockAddr { ip, ..addr }
 }
 
 /// `AF_UNSPEC` dissolves an association (connect(2)): the peer gets a reset, the fd a fresh

@@ -45,8 +45,15 @@ pub(crate) unsafe fn name(
     }
 }
 
+/// The address that getsockname(2) shows.
+pub(crate) fn local(socket: &Socket) -> Result<SockAddr, Errno> {
+    lookup(socket, Side::Local)
+}
+
 fn lookup(socket: &Socket, side: Side) -> Result<SockAddr, Errno> {
-    if side == Side::Peer && socket.state != SocketState::Connected {
+    let connected = socket.state == SocketState::Connected;
+    // inet_getname: no peer before the handshake, and none in TCP_CLOSE.
+    if side == Side::Peer && (!connected || identity::is_over(socket.fd)) {
         return Err(Errno::ENOTCONN);
     }
     if matches!(

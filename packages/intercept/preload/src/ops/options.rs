@@ -84,7 +84,12 @@ pub(crate) unsafe fn get(
         });
     }
     let mut buf = rpc::buffer();
-    let answer = match owner(level, name, socket.state) {
+    let mut owner = owner(level, name, socket.state);
+    if (name, socket.state) == (abi::SO_REUSEADDR, SocketState::Connected) && owner == Owner::Both {
+        // Inherited from the listener, and not worth a copy for each accept.
+        owner = Owner::Service;
+    }
+    let answer = match owner {
         Owner::Kernel | Owner::Both => return Detour::Bypass(Reason::Native),
         // SAFETY: the caller's contract.
         Owner::Service => match unsafe { user::read_i32(len.cast()) } {
@@ -335,10 +340,28 @@ pub(crate) fn inherit(listener: c_int, accepted: c_int) {
 }
 
 fn copy_native(from: c_int, to: c_int, name: c_int) {
+    let Some((value, len)) = native_value(from, name) else {
+        return;
+    };
+    let value = value.get(..len).unwrap_or(&[]);
+    let _ = match (name, value.first_chunk::<4>()) {
+        // The kernel doubles what is set (socket(7)): set half of what it says.
+        (abi::SO_RCVBUF | abi::SO_SNDBUF, Some(&doubled)) => {
+            let half = c_int::from_ne_bytes(doubled) / 2;
+            set_native(to, abi::SOL_SOCKET, name, &half.to_ne_bytes())
+        }
+        _ => set_native(to, abi::SOL_SOCKET, name, value),
+    };
+}
+
+/// The longest of the values copied: struct timeval.
+type Value = [u8; 16];
+
+fn native_value(fd: c_int, name: c_int) -> Option<(Value, usize)> {
     let mut value = [0_u8; 16];
     let mut len = 16_u32;
     let args = [
-        sys::int(from),
+        sys::int(fd),
         sys::int(abi::SOL_SOCKET),
         sys::int(name),
         value.as_mut_ptr() as usize,
@@ -346,18 +369,8 @@ fn copy_native(from: c_int, to: c_int, name: c_int) {
         0,
     ];
     // SAFETY: the kernel writes at most `len` bytes to `value`, and to `len`.
-    if unsafe { sys::call(sys::nr::GETSOCKOPT, args) }.is_err() {
-        return;
-    }
-    if matches!(name, abi::SO_RCVBUF | abi::SO_SNDBUF) {
-        // The kernel doubles what is set (socket(7)): set half of what it says.
-        let [a, b, c, d, ..] = value;
-        let half = c_int::from_ne_bytes([a, b, c, d]) / 2;
-        let _ = set_native(to, abi::SOL_SOCKET, name, &half.to_ne_bytes());
-        return;
-    }
-    let value = value.get(..len as usize).unwrap_or(&[]);
-    let _ = set_native(to, abi::SOL_SOCKET, name, value);
+    unsafe { sys::call(sys::nr::GETSOCKOPT, args) }.ok()?;
+    Some((value, len as usize))
 }
 
 /// Options that a description put under the same fd takes over from the one before.
@@ -382,6 +395,9 @@ pub(crate) fn copy_native_all(from: c_int, to: c_int) {
 pub(crate) fn copy_all(old: &Socket, new: c_int) {
     copy_native_all(old.fd, new);
     let is_ours = identity::mark(new).is_some();
+    if is_ours {
+        tell_native_all(new);
+    }
     for (level, name) in CARRIED {
         let mut buf = rpc::buffer();
         let value = ask(old.fd, level, name, 4, &mut buf);
@@ -397,6 +413,24 @@ pub(crate) fn copy_all(old: &Socket, new: c_int) {
         } else {
             set_native(new, level, name, &value)
         };
+    }
+}
+
+/// Tells the service what is set natively on a new description, as [`both`] would have.
+fn tell_native_all(fd: c_int) {
+    let names = INHERITED.into_iter().chain([abi::SO_REUSEADDR]);
+    for name in names.filter(|name| !matches!(*name, abi::SO_RCVBUF | abi::SO_SNDBUF)) {
+        let Some((value, len)) = native_value(fd, name) else {
+            continue;
+        };
+        let default: &[u8] = match name {
+            abi::SO_RCVLOWAT => &1_i32.to_ne_bytes(),
+            _ => &[0; 16],
+        };
+        let value = value.get(..len).unwrap_or(&[]);
+        if !default.starts_with(value) {
+            let _ = tell(fd, abi::SOL_SOCKET, name, value);
+        }
     }
 }
 

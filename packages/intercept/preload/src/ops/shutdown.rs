@@ -7,7 +7,8 @@ use netcon_wire::{Request, SocketState};
 use crate::abi;
 use crate::detour::{Detour, Reason};
 use crate::errno::Errno;
-use crate::identity;
+use crate::identity::{self, Socket};
+use crate::ops::{names, socket};
 use crate::{rpc, sys};
 
 /// shutdown(2): a connected socket's is the kernel's own; the rest is TCP's rules.
@@ -20,19 +21,33 @@ pub(crate) fn shutdown(fd: c_int, how: c_int) -> Detour<c_int> {
         return Detour::Failed(Errno::EINVAL);
     };
     match socket.state {
+        // TCP_CLOSE again, once both directions have ended.
+        SocketState::Connected if identity::is_over(fd) => Detour::Failed(Errno::ENOTCONN),
         SocketState::Connected => Detour::Bypass(Reason::Native),
         // inet_shutdown: TCP_CLOSE is not connected.
         SocketState::Fresh | SocketState::Failed => Detour::Failed(Errno::ENOTCONN),
         // A listener ignores SHUT_WR; SHUT_RD ends it and wakes its accepts with EINVAL.
         SocketState::Listening if how == abi::SHUT_WR => Detour::Handled(0),
-        SocketState::Listening => {
-            let told = tell(fd, wire_how);
-            let woken = sys::shutdown(fd, how);
-            told.and(woken).into()
-        }
+        SocketState::Listening => end_listening(&socket, wire_how).into(),
         // SYN-SENT is given up (the service does it and the program sees a hang-up).
         SocketState::Connecting => tell(fd, wire_how).into(),
     }
+}
+
+/// A unix listener cannot go back: it is shut down, which wakes its accepts, and the fd gets a fresh
+/// description bound to the same address. Connections that nobody accepted end with the old one.
+/// Deviation: dups and epoll registrations keep the old description (docs/limits.md).
+fn end_listening(socket: &Socket, how: u8) -> Result<c_int, Errno> {
+    let bound = names::local(socket);
+    tell(socket.fd, how)?;
+    sys::shutdown(socket.fd, abi::SHUT_RDWR)?;
+    socket::renew(socket)?;
+    if let Ok(addr) = bound {
+        let mut buf = rpc::buffer();
+        // Still taken where another process shares the old description.
+        let _ = rpc::call(&Request::Bind { addr }, &[socket.fd], &mut buf);
+    }
+    Ok(0)
 }
 
 fn direction(how: c_int) -> Option<u8> {
