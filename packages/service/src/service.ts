@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import {
   type Engine,
   type EngineEvent,
@@ -176,16 +176,41 @@ function claim(paths: ServicePaths, api: Native): { lock: Lock; madeDir: boolean
   try {
     const madeDir = paths.ownDir && mkdirSync(paths.dir, { recursive: true, mode: dirMode() }) !== undefined;
     const lock = takeLock(paths.lock, api.tryLock);
-    rmSync(paths.socket, { force: true });
-    rmSync(paths.api, { force: true });
-    mkdirSync(paths.names, { recursive: true, mode: 0o700 });
-    chmodSync(paths.names, 0o700);
+    try {
+      clearStale(paths.socket, api);
+      clearStale(paths.api, api);
+      mkdirSync(paths.names, { recursive: true, mode: 0o700 });
+      chmodSync(paths.names, 0o700);
+    } catch (thrown) {
+      lock.release();
+      throw thrown;
+    }
     return { lock, madeDir };
   } catch (thrown) {
     if (thrown instanceof NetconError) throw thrown;
     const { code, message } = thrown as NodeJS.ErrnoException;
     throw new NetconError('NETCON_SOCKET_BIND', message, { cause: thrown, ...(code !== undefined && { errno: code }) });
   }
+}
+
+/** Removes the socket of a service that was killed; what is anything else stays, and is an error. */
+function clearStale(path: string, api: Native): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isSocket()) throw new NetconError('NETCON_SOCKET_IN_USE', `${path}: a file that is not a socket`);
+  try {
+    api.connectChannel(path).close();
+  } catch (thrown) {
+    // unix(7): nobody listens there. A listener of another type would give EPROTOTYPE.
+    if (!(thrown instanceof NetconError && thrown.errno === 'ECONNREFUSED')) throw inUse(path, thrown);
+    rmSync(path);
+    return;
+  }
+  throw inUse(path, undefined);
+}
+
+function inUse(path: string, cause: unknown): NetconError {
+  return new NetconError('NETCON_SOCKET_IN_USE', `${path}: a process listens there`, { cause });
 }
 
 /** /run/netcon is for every user to look into; a user's own directory is his. */

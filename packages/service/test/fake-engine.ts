@@ -87,8 +87,10 @@ export function fakeNative(...failures: NetconError[]): Native & { engines: Fake
       locked.set(ino, fd);
       return true;
     },
-    connectChannel() {
-      throw new NetconError('NETCON_NATIVE_FAILED', 'no channels here');
+    connectChannel(path) {
+      // A path with "live" in it has a listener, of another kind.
+      const errno = path.includes('live') ? 'EPROTOTYPE' : 'ECONNREFUSED';
+      throw new NetconError('NETCON_NATIVE_FAILED', 'no channels here', { errno });
     },
     execReplace() {
       throw new NetconError('NETCON_NATIVE_FAILED', 'no exec here');

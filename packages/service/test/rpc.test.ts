@@ -105,6 +105,7 @@ test('hello returns what the service says', () => {
 
 const answers: [code: string, message: RegExp, answer: (id: number) => Uint8Array, why: string][] = [
   ['NETCON_POLICY_REFUSED', /--allow user:bob/, (id) => helloReply(id, 13, 'use --allow user:bob'), 'refused'],
+  ['NETCON_SESSION_LIMIT', /--max-sessions/, (id) => helloReply(id, 11, 'use --max-sessions'), 'full'],
   ['NETCON_SERVICE_VERSION', /use one version/, (id) => helloReply(id, 71, 'use one version'), 'version, said'],
   ['NETCON_SERVICE_VERSION', /protocol 9/, (id) => otherVersion(helloReply(id, 0, '')), 'version, seen'],
   ['NETCON_RPC_MALFORMED', /another request/, (id) => helloReply(id + 1, 0, ''), 'wrong id'],

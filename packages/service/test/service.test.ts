@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -58,11 +62,31 @@ test('what a killed service left is taken over', async () => {
   const { at } = surroundings();
   const left = join(at.env.XDG_RUNTIME_DIR ?? '', 'netcon');
   mkdirSync(left);
-  for (const name of ['netcon.lock', 'netcon.sock', 'netcon.api.sock']) writeFileSync(join(left, name), '1\n');
+  writeFileSync(join(left, 'netcon.lock'), '1\n');
+  for (const name of ['netcon.sock', 'netcon.api.sock']) await deadSocket(join(left, name));
   const service = await startService({}, { at, log() {}, native: fakeNative() });
   assert.equal(readFileSync(service.config.paths.lock, 'utf8'), `${process.pid}\n`);
   await service.stop();
   assert.deepEqual(readdirSync(left), []);
+});
+
+test('a file that is not a socket is left alone', async () => {
+  const { at } = surroundings();
+  const socket = join(at.env.XDG_RUNTIME_DIR ?? '', 'precious');
+  writeFileSync(socket, 'data');
+  const started = startService({ socket }, { at, log() {}, native: fakeNative() });
+  await assert.rejects(started, { code: 'NETCON_SOCKET_IN_USE', message: /not a socket/ });
+  assert.equal(readFileSync(socket, 'utf8'), 'data');
+  assert.deepEqual(readdirSync(at.env.XDG_RUNTIME_DIR ?? ''), ['precious']);
+});
+
+test("another program's socket is left alone", async () => {
+  const { at } = surroundings();
+  const socket = join(at.env.XDG_RUNTIME_DIR ?? '', 'live.sock');
+  await deadSocket(socket);
+  const started = startService({ socket }, { at, log() {}, native: fakeNative() });
+  await assert.rejects(started, { code: 'NETCON_SOCKET_IN_USE', message: /listens there/ });
+  assert.deepEqual(readdirSync(at.env.XDG_RUNTIME_DIR ?? ''), ['live.sock']);
 });
 
 for (const code of ['NETCON_TAP_DENIED', 'NETCON_TAP_NO_DEVICE'] as const) {
@@ -183,6 +207,18 @@ function attempt(options: ServiceOptions, ...failures: NetconError[]) {
   const logged: string[] = [];
   const log = (_level: string, message: string) => logged.push(message);
   return { started: startService(options, { at, log, native }), native, logged, at };
+}
+
+/** A socket file that nobody listens at, as a killed process leaves it. */
+async function deadSocket(path: string): Promise<void> {
+  const aside = `${path}.aside`;
+  const server = createServer().listen(path);
+  await once(server, 'listening');
+  // Node removes the file when it closes the server: it is put back.
+  linkSync(path, aside);
+  server.close();
+  await once(server, 'close');
+  renameSync(aside, path);
 }
 
 /** A runtime directory of its own for each test. */

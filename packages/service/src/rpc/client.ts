@@ -3,6 +3,7 @@ import { RpcDecodeError } from './cursor.js';
 import { decodeReply, type HelloReply, type ReplyBody } from './reply.js';
 import { encodeRequest, type Request } from './request.js';
 
+const EAGAIN = 11;
 const EPROTO = 71;
 
 /** What a service said to HELLO. */
@@ -42,6 +43,7 @@ export class RpcClient {
     if (body.kind !== 'Hello') throw malformed(this.path, `${body.kind} in answer to HELLO`);
     const welcome = readWelcome(body);
     if (status === EPROTO) throw new NetconError('NETCON_SERVICE_VERSION', `${this.path}: ${welcome.message}`);
+    if (status === EAGAIN) throw new NetconError('NETCON_SESSION_LIMIT', `${this.path}: ${welcome.message}`);
     if (status !== 0) {
       throw new NetconError('NETCON_POLICY_REFUSED', `${this.path}: ${welcome.message || `errno ${status}`}`);
     }
