@@ -61,6 +61,16 @@ fn owner(level: c_int, name: c_int, state: SocketState) -> Owner {
     }
 }
 
+/// Options set on both sides of which the service knows the value that TCP shows: buffer sizes,
+/// and what an accepted socket inherits but is not worth a copy for each accept.
+fn is_told(name: c_int, state: SocketState) -> bool {
+    match name {
+        abi::SO_RCVBUF | abi::SO_SNDBUF => true,
+        abi::SO_REUSEADDR => state == SocketState::Connected,
+        _ => false,
+    }
+}
+
 /// getsockopt(2)
 ///
 /// # Safety
@@ -84,11 +94,10 @@ pub(crate) unsafe fn get(
         });
     }
     let mut buf = rpc::buffer();
-    let mut owner = owner(level, name, socket.state);
-    if (name, socket.state) == (abi::SO_REUSEADDR, SocketState::Connected) && owner == Owner::Both {
-        // Inherited from the listener, and not worth a copy for each accept.
-        owner = Owner::Service;
-    }
+    let owner = match owner(level, name, socket.state) {
+        Owner::Both if is_told(name, socket.state) => Owner::Service,
+        owner => owner,
+    };
     let answer = match owner {
         Owner::Kernel | Owner::Both => return Detour::Bypass(Reason::Native),
         // SAFETY: the caller's contract.
