@@ -7,7 +7,7 @@ use netcon_wire::SocketState;
 use crate::detour::{Detour, Reason};
 use crate::errno::{self, Errno};
 use crate::identity::{self, Socket};
-use crate::ops::options;
+use crate::ops::options::carry;
 use crate::real::{self, Call};
 use crate::{sys, user};
 
@@ -34,7 +34,7 @@ pub(crate) unsafe fn accept(
     let (new, name) = accepted;
     identity::mark_accepted(new, socket.family, name.id);
     if socket.inherits {
-        options::inherit(fd, new);
+        carry::inherit(fd, new);
     }
     if address.is_null() {
         return Detour::Handled(new);

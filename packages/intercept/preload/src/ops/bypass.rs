@@ -7,7 +7,8 @@ use crate::detour::{Detour, Reason};
 use crate::env;
 use crate::errno::Errno;
 use crate::identity::Socket;
-use crate::ops::{options, socket};
+use crate::ops::options::carry;
+use crate::ops::socket;
 use crate::sys;
 
 /// Puts a kernel TCP socket under the fd of a fresh socket of netcon's, with its options: the
@@ -15,7 +16,7 @@ use crate::sys;
 pub(crate) fn to_kernel(old: &Socket) -> Result<(), Errno> {
     let kind = abi::SOCK_STREAM | abi::SOCK_CLOEXEC | socket::nonblock_flag(old.fd)?;
     let kernel = sys::socket(c_int::from(old.family.raw()), kind, abi::IPPROTO_TCP)?;
-    options::copy_all(old, kernel);
+    carry::copy_all(old, kernel);
     socket::install(kernel, old.fd)
 }
 

@@ -17,7 +17,8 @@ use crate::detour::{Detour, Reason};
 use crate::env;
 use crate::errno::{self, Errno};
 use crate::identity::{self, Socket};
-use crate::ops::{bypass, options, socket};
+use crate::ops::options::carry;
+use crate::ops::{bypass, socket};
 use crate::real::{self, Call};
 use crate::{rpc, sys, user};
 
@@ -104,7 +105,7 @@ fn to_loopback(addr: SockAddr) -> SockAddr {
 /// description.
 fn disconnect(socket: &Socket) -> Result<c_int, Errno> {
     if socket.state != SocketState::Fresh {
-        options::reset_on_close(socket.fd);
+        carry::reset_on_close(socket.fd);
         socket::renew(socket)?;
     }
     Ok(0)

@@ -9,7 +9,7 @@ use crate::detour::{Detour, Reason};
 use crate::env;
 use crate::errno::Errno;
 use crate::identity::Socket;
-use crate::ops::options;
+use crate::ops::options::carry;
 use crate::{rpc, sys};
 
 /// socket(2)
@@ -78,7 +78,7 @@ pub(crate) fn create(family: Family, kind: c_int) -> Result<c_int, Errno> {
 pub(crate) fn renew(socket: &Socket) -> Result<(), Errno> {
     let kind = abi::SOCK_CLOEXEC | nonblock_flag(socket.fd)?;
     let fresh = create(socket.family, kind)?;
-    options::copy_all(socket, fresh);
+    carry::copy_all(socket, fresh);
     install(fresh, socket.fd)
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn replace(socket: &Socket, fresh: c_int) -> Result<(), Errno> {
         // Nobody else holds this description yet, so its flags are ours to set.
         let _ = sys::fcntl(fresh, abi::F_SETFL, nonblock);
     }
-    options::copy_native_all(socket.fd, fresh);
+    carry::copy_native_all(socket.fd, fresh);
     install(fresh, socket.fd)
 }
 

@@ -1,0 +1,133 @@
+//! Carrying options from one description to another: accept(2), and a description put in the place
+//! of another.
+
+use core::ffi::c_int;
+
+use super::{ask, set_native, tell};
+use crate::abi;
+use crate::identity::{self, Socket};
+use crate::{rpc, sys};
+
+/// What accept(2) copies from a listening TCP socket and `AF_UNIX` does not (design.md 3).
+const INHERITED: [c_int; 8] = [
+    abi::SO_KEEPALIVE,
+    abi::SO_LINGER,
+    abi::SO_RCVTIMEO,
+    abi::SO_SNDTIMEO,
+    abi::SO_OOBINLINE,
+    abi::SO_RCVLOWAT,
+    abi::SO_RCVBUF,
+    abi::SO_SNDBUF,
+];
+
+/// Copies the listener's options to an accepted socket, natively: the service knows them already.
+pub(crate) fn inherit(listener: c_int, accepted: c_int) {
+    for name in INHERITED {
+        copy_native(listener, accepted, name);
+    }
+}
+
+fn copy_native(from: c_int, to: c_int, name: c_int) {
+    let Some((value, len)) = native_value(from, name) else {
+        return;
+    };
+    let value = value.get(..len).unwrap_or(&[]);
+    let _ = match (name, value.first_chunk::<4>()) {
+        // The kernel doubles what is set (socket(7)): set half of what it says.
+        (abi::SO_RCVBUF | abi::SO_SNDBUF, Some(&doubled)) => {
+            let half = c_int::from_ne_bytes(doubled) / 2;
+            set_native(to, abi::SOL_SOCKET, name, &half.to_ne_bytes())
+        }
+        _ => set_native(to, abi::SOL_SOCKET, name, value),
+    };
+}
+
+/// The longest of the values copied: struct timeval.
+type Value = [u8; 16];
+
+fn native_value(fd: c_int, name: c_int) -> Option<(Value, usize)> {
+    let mut value = [0_u8; 16];
+    let mut len = 16_u32;
+    let args = [
+        sys::int(fd),
+        sys::int(abi::SOL_SOCKET),
+        sys::int(name),
+        value.as_mut_ptr() as usize,
+        &raw mut len as usize,
+        0,
+    ];
+    // SAFETY: the kernel writes at most `len` bytes to `value`, and to `len`.
+    unsafe { sys::call(sys::nr::GETSOCKOPT, args) }.ok()?;
+    Some((value, len as usize))
+}
+
+/// Options that a description put under the same fd takes over from the one before.
+const CARRIED: [(c_int, c_int); 3] = [
+    (abi::SOL_SOCKET, abi::SO_REUSEPORT),
+    (abi::IPPROTO_TCP, abi::TCP_NODELAY),
+    (abi::IPPROTO_IPV6, abi::IPV6_V6ONLY),
+];
+
+/// Copies the kernel's half of the options to another description. Buffer sizes are left out: they
+/// are a connect's gate meanwhile, and autotuned on a kernel TCP socket.
+pub(crate) fn copy_native_all(from: c_int, to: c_int) {
+    copy_native(from, to, abi::SO_REUSEADDR);
+    for name in INHERITED {
+        if !matches!(name, abi::SO_RCVBUF | abi::SO_SNDBUF) {
+            copy_native(from, to, name);
+        }
+    }
+}
+
+/// Copies what was set on a socket of ours to its replacement, as far as it can be read.
+pub(crate) fn copy_all(old: &Socket, new: c_int) {
+    copy_native_all(old.fd, new);
+    let is_ours = identity::mark(new).is_some();
+    if is_ours {
+        tell_native_all(new);
+    }
+    for (level, name) in CARRIED {
+        let mut buf = rpc::buffer();
+        let value = ask(old.fd, level, name, 4, &mut buf);
+        let Some(value) = value.ok().and_then(|value| value.first_chunk::<4>()) else {
+            continue;
+        };
+        let value = *value;
+        if value == [0; 4] {
+            continue;
+        }
+        let _ = if is_ours {
+            tell(new, level, name, &value)
+        } else {
+            set_native(new, level, name, &value)
+        };
+    }
+}
+
+/// Tells the service what is set natively on a new description, as [`super::set`] would have.
+fn tell_native_all(fd: c_int) {
+    let names = INHERITED.into_iter().chain([abi::SO_REUSEADDR]);
+    for name in names.filter(|name| !matches!(*name, abi::SO_RCVBUF | abi::SO_SNDBUF)) {
+        let Some((value, len)) = native_value(fd, name) else {
+            continue;
+        };
+        let default: &[u8] = match name {
+            abi::SO_RCVLOWAT => &1_i32.to_ne_bytes(),
+            _ => &[0; 16],
+        };
+        let value = value.get(..len).unwrap_or(&[]);
+        if !default.starts_with(value) {
+            let _ = tell(fd, abi::SOL_SOCKET, name, value);
+        }
+    }
+}
+
+/// `SO_LINGER {1, 0}`: the next close sends a reset (RFC 9293 3.10.5, ABORT).
+pub(crate) fn reset_on_close(fd: c_int) {
+    let _ = tell(
+        fd,
+        abi::SOL_SOCKET,
+        abi::SO_LINGER,
+        &[1, 0, 0, 0, 0, 0, 0, 0],
+    );
+}
