@@ -5,9 +5,12 @@
 //! EPOLLEXCLUSIVE are the kernel's. When the program's queue is full the connection waits here,
 //! counted in the stack's backlog, and is offered again with a growing pause.
 
+use std::collections::VecDeque;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 
 use netcon_stack::PcbId;
+use netcon_sys::diag;
 use netcon_wire::{SockAddr, SocketName, SocketState};
 
 use crate::engine::Engine;
@@ -17,6 +20,23 @@ use crate::table::{Role, SocketKey};
 
 const FIRST_PAUSE_MICROS: i64 = 500;
 const LONGEST_PAUSE_MICROS: i64 = 200_000;
+pub(crate) const CHECK_AT: usize = 256;
+
+/// What is known of a listening socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    /// The native name.
+    pub(crate) path: PathBuf,
+    /// The inode of the program's socket: its queue is looked up by it.
+    pub(crate) inode: u32,
+    /// Finished handshakes that the program's queue had no room for.
+    pub(crate) handoffs: Vec<Handoff>,
+    /// Connections handed to the kernel's queue that still take a place in the stack's backlog,
+    /// oldest first.
+    pub(crate) queued: VecDeque<PcbId>,
+    /// Length of `queued` at which it is compared with the kernel's queue.
+    pub(crate) check_at: usize,
+}
 
 /// A finished handshake that the program's queue had no room for.
 #[derive(Clone, Copy, Debug)]
@@ -42,12 +62,41 @@ impl Engine {
         let Some(socket) = self.table.get(key) else {
             return;
         };
-        let Role::Listener { path, .. } = &socket.role else {
+        let Role::Listener(listener) = &socket.role else {
             return;
         };
-        if !self.native.is_alive(path) {
+        if !self.native.is_alive(&listener.path) {
             self.remove_socket(key);
         }
+    }
+
+    /// A SYN has met a full backlog: tell the stack what the program has accepted meanwhile.
+    ///
+    /// Nobody is told of an accept(2), so a connection takes its place in the backlog until this
+    /// looks: the kernel knows how many wait in the listener's queue.
+    pub(crate) fn count_accepted(&mut self, listener: PcbId) {
+        if let Some(key) = self.table.by_pcb(listener) {
+            self.compare_queue(key);
+        }
+    }
+
+    fn compare_queue(&mut self, key: SocketKey) {
+        let Some(socket) = self.table.get_mut(key) else {
+            return;
+        };
+        let Role::Listener(listener) = &mut socket.role else {
+            return;
+        };
+        // Where unix_diag is refused the queue's own EAGAIN is the only limit.
+        let waiting = diag::listener_queue(listener.inode)
+            .map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        while listener.queued.len() > waiting {
+            let Some(pcb) = listener.queued.pop_front() else {
+                break;
+            };
+            self.stack.backlog_accepted(pcb);
+        }
+        listener.check_at = (listener.queued.len() * 2).max(CHECK_AT);
     }
 
     /// A handshake is finished: offer it to the program.
@@ -68,9 +117,10 @@ impl Engine {
             peer,
             pause_micros: FIRST_PAUSE_MICROS,
         };
-        let waiting = self.table.get(key).is_some_and(
-            |s| matches!(&s.role, Role::Listener { handoffs, .. } if !handoffs.is_empty()),
-        );
+        let waiting = self
+            .table
+            .get(key)
+            .is_some_and(|s| matches!(&s.role, Role::Listener(l) if !l.handoffs.is_empty()));
         if waiting {
             // First come, first served: queue behind those that wait.
             self.postpone(key, handoff);
@@ -92,9 +142,9 @@ impl Engine {
 
     fn postpone(&mut self, key: SocketKey, handoff: Handoff) {
         if let Some(socket) = self.table.get_mut(key)
-            && let Role::Listener { handoffs, .. } = &mut socket.role
+            && let Role::Listener(listener) = &mut socket.role
         {
-            handoffs.push(handoff);
+            listener.handoffs.push(handoff);
         }
     }
 
@@ -102,10 +152,10 @@ impl Engine {
         let Some(listener) = self.table.get(key) else {
             return Offer::ListenerGone;
         };
-        let Role::Listener { path, .. } = &listener.role else {
+        let Role::Listener(native) = &listener.role else {
             return Offer::ListenerGone;
         };
-        let path = path.clone();
+        let path = native.path.clone();
         let (family, session) = (listener.family, listener.session);
         let options = listener.options.clone();
         if self.table.len() >= self.config.max_sockets {
@@ -147,7 +197,14 @@ impl Engine {
             child.role = Role::Stream(Stream::new(end));
         }
         self.table.set_pcb(child_key, Some(handoff.pcb));
-        self.stack.backlog_accepted(handoff.pcb);
+        if let Some(listener) = self.table.get_mut(key)
+            && let Role::Listener(listener) = &mut listener.role
+        {
+            listener.queued.push_back(handoff.pcb);
+            if listener.queued.len() >= listener.check_at {
+                self.compare_queue(key);
+            }
+        }
         self.stream_opened(child_key);
         Offer::Taken
     }
@@ -170,10 +227,10 @@ impl Engine {
             let Some(socket) = self.table.get(key) else {
                 return;
             };
-            let Role::Listener { handoffs, .. } = &socket.role else {
+            let Role::Listener(listener) = &socket.role else {
                 return;
             };
-            let Some(mut first) = handoffs.first().copied() else {
+            let Some(mut first) = listener.handoffs.first().copied() else {
                 return;
             };
             // The peer may have given up meanwhile.
@@ -212,9 +269,9 @@ impl Engine {
 
     fn with_handoffs(&mut self, key: SocketKey, change: impl FnOnce(&mut Vec<Handoff>)) {
         if let Some(socket) = self.table.get_mut(key)
-            && let Role::Listener { handoffs, .. } = &mut socket.role
+            && let Role::Listener(listener) = &mut socket.role
         {
-            change(handoffs);
+            change(&mut listener.handoffs);
         }
     }
 
@@ -230,11 +287,11 @@ impl Engine {
             session.sockets = session.sockets.saturating_sub(u32::from(socket.counted));
         }
         match socket.role {
-            Role::Listener { path, handoffs } => {
-                for handoff in handoffs {
+            Role::Listener(listener) => {
+                for handoff in listener.handoffs {
                     self.stack.abort(handoff.pcb);
                 }
-                self.native.remove(&path);
+                self.native.remove(&listener.path);
             }
             Role::Stream(stream) => {
                 let _ = self.epoll.delete(stream.end.as_fd());

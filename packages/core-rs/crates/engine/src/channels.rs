@@ -160,6 +160,7 @@ impl Engine {
         while let Some(event) = self.stack.poll_event() {
             match event {
                 StackEvent::SynReceived { listener } => self.syn_received(listener),
+                StackEvent::BacklogFull { listener } => self.count_accepted(listener),
                 StackEvent::Incoming {
                     listener,
                     pcb,

@@ -10,6 +10,7 @@
 //! its end without doing so: the program's poll shows what Linux shows for a refused connection.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, OwnedFd};
 
 use netcon_stack::{Cause, PcbId};
@@ -24,24 +25,49 @@ use crate::stream::Stream;
 use crate::table::{Role, SocketKey};
 use crate::token::Token;
 
-/// How the program waits.
-pub(crate) enum Waiting {
-    /// It does not: EINPROGRESS.
-    Not,
-    /// It reads the answer from this socket.
-    On(OwnedFd),
-}
-
 impl Engine {
-    /// `Ok(None)`: the answer comes later, on the socket that the program waits on.
+    /// `Ok(None)`: the answer goes, or has gone, to `reply_to`, where a blocking call waits.
     pub(crate) fn connect(
         &mut self,
         key: SocketKey,
         program: OwnedFd,
         to: SockAddr,
-        waiting: Waiting,
+        reply_to: Option<OwnedFd>,
         request: u32,
     ) -> Result<Option<Answer>, Failure> {
+        let begun = self.begin_connect(key, to);
+        let Some(reply_to) = reply_to else {
+            if let Some(answer) = begun? {
+                return Ok(Some(answer));
+            }
+            self.begin_filled(key, program)?;
+            return Err(Failure(EINPROGRESS));
+        };
+        match begun {
+            Ok(Some(answer)) => self.answer_wait(&reply_to, request, &answer),
+            Err(Failure(errno)) => self.fail_wait(&reply_to, request, errno),
+            Ok(None) => {
+                let token = Token::Wait(key).pack();
+                if self.epoll.add(reply_to.as_fd(), EDGE_HUP, token).is_err() {
+                    let Failure(errno) = self.give_up(key);
+                    self.fail_wait(&reply_to, request, errno);
+                    return Ok(None);
+                }
+                self.set_state(key, SocketState::Connecting, None);
+                if let Some(socket) = self.table.get_mut(key) {
+                    socket.role = Role::Waiting {
+                        program,
+                        reply_to,
+                        request,
+                    };
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The state decides what connect(2) means; `None`: the handshake has been started.
+    fn begin_connect(&mut self, key: SocketKey, to: SockAddr) -> Result<Option<Answer>, Failure> {
         let socket = self.table.get_mut(key).ok_or(Failure(EIO))?;
         match (socket.state, &socket.role) {
             (SocketState::Fresh, Role::Idle) => {}
@@ -61,6 +87,18 @@ impl Engine {
             (SocketState::Failed, _) => return self.renew(key).map(Some),
             _ => return Err(Failure(EISCONN)),
         }
+        // ip(7): connecting to the wildcard address means this host.
+        let to = match to.ip {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => SockAddr {
+                ip: Ipv4Addr::LOCALHOST.into(),
+                ..to
+            },
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => SockAddr {
+                ip: Ipv6Addr::LOCALHOST.into(),
+                ..to
+            },
+            IpAddr::V4(_) | IpAddr::V6(_) => to,
+        };
         let pcb = self.pcb(key)?;
         let options = self
             .table
@@ -77,27 +115,7 @@ impl Engine {
             socket.peer = Some(to);
             socket.error = None;
         }
-        match waiting {
-            Waiting::Not => {
-                self.begin_filled(key, program)?;
-                Err(Failure(EINPROGRESS))
-            }
-            Waiting::On(reply_to) => {
-                let token = Token::Wait(key).pack();
-                self.epoll
-                    .add(reply_to.as_fd(), EDGE_HUP, token)
-                    .map_err(|_| Failure(EIO))?;
-                self.set_state(key, SocketState::Connecting, None);
-                if let Some(socket) = self.table.get_mut(key) {
-                    socket.role = Role::Waiting {
-                        program,
-                        reply_to,
-                        request,
-                    };
-                }
-                Ok(None)
-            }
-        }
+        Ok(None)
     }
 
     fn connected_answer(&self, key: SocketKey) -> Answer {
@@ -198,7 +216,7 @@ impl Engine {
                     Err(_) => drop(self.give_up(key)),
                 }
             }
-            other @ (Role::Idle | Role::Listener { .. } | Role::Stream(_) | Role::Ended) => {
+            other @ (Role::Idle | Role::Listener(_) | Role::Stream(_) | Role::Ended) => {
                 socket.role = other;
             }
         }
@@ -245,7 +263,7 @@ impl Engine {
                 // Closed with the filling unread: IN|OUT|RDHUP|HUP|ERR, as for TCP.
                 drop(end);
             }
-            other @ (Role::Idle | Role::Listener { .. } | Role::Stream(_) | Role::Ended) => {
+            other @ (Role::Idle | Role::Listener(_) | Role::Stream(_) | Role::Ended) => {
                 socket.role = other;
                 self.stream_failed(key, cause);
             }
@@ -267,7 +285,7 @@ impl Engine {
                 let _ = self.begin_filled(key, program);
             }
             other @ (Role::Idle
-            | Role::Listener { .. }
+            | Role::Listener(_)
             | Role::Filled { .. }
             | Role::Stream(_)
             | Role::Ended) => socket.role = other,

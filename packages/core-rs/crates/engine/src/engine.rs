@@ -29,6 +29,8 @@ use crate::sessions::{Hello, Sessions};
 use crate::table::{Role, SocketKey, Table};
 use crate::token::Token;
 
+/// What a tap gives whose interface has been deleted; asm-generic/errno.h.
+const EBADFD: i32 = 77;
 /// Events taken from the kernel by one wait.
 const EVENTS: usize = 256;
 /// Frames taken from the link and sent in one turn, so that neither starves the sockets.
@@ -46,6 +48,8 @@ const MAC: [u8; 6] = [0x02, b'n', b'e', b't', b'c', b'n'];
 pub enum Event {
     /// A program asks to join.
     Hello(Hello),
+    /// The owner should be told; the engine goes on.
+    Warning(String),
     /// The engine cannot go on; its thread ends.
     Fatal(String),
 }
@@ -77,6 +81,10 @@ pub struct Engine {
     pub(crate) counters: Counters,
     /// Failed connections, oldest first.
     pub(crate) ended: VecDeque<SocketKey>,
+    /// Reused by each turn.
+    batch: Vec<Ready>,
+    /// Waits whose end was noticed out of turn.
+    ended_waits: Vec<SocketKey>,
     stopped: bool,
 }
 
@@ -174,6 +182,8 @@ impl Engine {
             config,
             counters: Counters::default(),
             ended: VecDeque::new(),
+            batch: Vec::with_capacity(EVENTS),
+            ended_waits: Vec::new(),
             stopped: false,
         };
         Ok((engine, handle, report))
@@ -195,23 +205,31 @@ impl Engine {
         let timeout = self.timeout();
         let n = self.epoll.wait(timeout)?;
         self.now_micros = monotonic_micros();
-        for i in 0..n {
-            let Some(ready) = self.epoll.ready(i) else {
-                break;
-            };
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.extend((0..n).filter_map(|i| self.epoll.ready(i)));
+        for ready in batch.drain(..) {
             self.dispatch(ready);
         }
+        self.batch = batch;
+        self.tell_link_the_time();
         if self.link_ready {
             self.receive_frames();
         }
-        if let Some(link) = &mut self.link {
-            link.handle_timeout(self.now_micros.unsigned_abs());
-        }
         self.stack.handle_timeout(self.now());
+        for key in std::mem::take(&mut self.ended_waits) {
+            self.wait_ended(key);
+        }
         self.retry_handoffs();
         if self.reap_due {
             self.reap();
         }
+        self.move_bytes();
+        Ok(())
+    }
+
+    /// Rounds of handling the stack's events, moving bytes and sending, until nothing is left or
+    /// the turn is long enough.
+    fn move_bytes(&mut self) {
         for _ in 0..ROUNDS {
             self.drain_events();
             self.pump_dirty();
@@ -227,7 +245,49 @@ impl Engine {
                 break;
             }
         }
-        Ok(())
+    }
+
+    /// Notices what programs have closed so far: a bind that conflicts waits for it.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..ROUNDS {
+            let Ok(n) = self.epoll.wait(Some(0)) else {
+                return;
+            };
+            let streams: Vec<(SocketKey, Ready)> = (0..n)
+                .filter_map(|i| self.epoll.ready(i))
+                .filter_map(|ready| match Token::unpack(ready.token) {
+                    Some(Token::Stream(key)) => Some((key, ready)),
+                    // Level-triggered, so they come again in the next turn.
+                    Some(Token::Waker | Token::Rpc | Token::Link | Token::Channel(_)) | None => {
+                        None
+                    }
+                    Some(Token::Wait(key)) => {
+                        self.ended_waits.push(key);
+                        None
+                    }
+                })
+                .collect();
+            let idle = streams.is_empty() && self.dirty.is_empty();
+            for (key, ready) in streams {
+                self.stream_ready(key, ready);
+            }
+            self.move_bytes();
+            if idle {
+                break;
+            }
+        }
+        self.reap();
+    }
+
+    /// The link delays frames by the time it is told; some may be due now.
+    fn tell_link_the_time(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        let now = self.now_micros.unsigned_abs();
+        link.handle_timeout(now);
+        self.link_ready |= link.poll_timeout().is_some_and(|at| at <= now);
+        if let Some(warning) = link.take_warning() {
+            (self.events)(Event::Warning(warning));
+        }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -287,10 +347,24 @@ impl Engine {
                     self.stack
                         .handle_frame(Instant::from_micros(self.now_micros), &meta, frame);
                 }
-                // An error of the link's fd (the interface was removed, or is down) is not ours
-                // to repair; the fd stays silent until it works again.
+                Err(e) if e.raw_os_error() == Some(EBADFD) => return self.lose_link(),
+                // Nothing there, or the interface is down: the fd tells when there is more.
                 Ok(None) | Err(_) => return,
             }
+        }
+    }
+
+    /// The interface has been deleted: its fd would be ready for ever. Programs go on among
+    /// themselves.
+    fn lose_link(&mut self) {
+        if let Some(link) = self.link.take() {
+            if let Some(fd) = link.as_fd() {
+                let _ = self.epoll.delete(fd);
+            }
+            let name = self.config.tap.as_ref().map_or("", |t| &t.name);
+            let why =
+                format!("the interface {name} is gone: nothing beyond this host is reachable");
+            (self.events)(Event::Warning(why));
         }
     }
 

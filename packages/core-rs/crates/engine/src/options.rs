@@ -45,6 +45,7 @@ const IP_MTU: i32 = 14;
 const IPV6_V6ONLY: i32 = 26;
 
 const ENOPROTOOPT: u32 = 92;
+const EOPNOTSUPP: u32 = 95;
 const EINVAL: u32 = 22;
 const EPERM: u32 = 1;
 const ENOTCONN: u32 = 107;
@@ -144,7 +145,7 @@ const INTS: &[Int] = &[
     Int {
         level: TCP,
         name: 25,
-        default: -1,
+        default: 0,
         min: i32::MIN,
         max: i32::MAX,
         bad: Bad::Refuse,
@@ -277,7 +278,12 @@ impl Options {
         name: i32,
         facts: Facts,
     ) -> Result<Vec<u8>, u32> {
-        check_level(family, level)?;
+        // net/ipv4/ip_sockglue.c: reading what it does not know is EOPNOTSUPP, setting ENOPROTOOPT.
+        let unknown = if level == IP { EOPNOTSUPP } else { ENOPROTOOPT };
+        check_level(family, level).map_err(|errno| match family {
+            Family::Inet => EOPNOTSUPP,
+            Family::Inet6 => errno,
+        })?;
         let bytes = |v: i32| v.to_ne_bytes().to_vec();
         match (level, name) {
             (SOCKET, SO_LINGER) => {
@@ -301,7 +307,7 @@ impl Options {
             (IP, IP_MTU) if facts.connected => Ok(bytes(i32::from(facts.mtu))),
             (IP, IP_MTU) => Err(ENOTCONN),
             _ => {
-                let (index, row) = find(level, name).ok_or(ENOPROTOOPT)?;
+                let (index, row) = find(level, name).ok_or(unknown)?;
                 Ok(bytes(self.int(index, row)))
             }
         }

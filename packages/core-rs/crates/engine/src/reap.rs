@@ -13,8 +13,7 @@ impl Engine {
     /// Removes dead entries; returns how many there were.
     pub(crate) fn reap(&mut self) -> usize {
         self.reap_due = false;
-        let is_silent =
-            |role: &Role| matches!(role, Role::Idle | Role::Listener { .. } | Role::Ended);
+        let is_silent = |role: &Role| matches!(role, Role::Idle | Role::Listener(_) | Role::Ended);
         if !self.table.iter().any(|s| is_silent(&s.role)) {
             return 0;
         }

@@ -3,17 +3,18 @@
 //! Every request about a socket carries its description; the cookie of that description, not a
 //! number in a frame, says which socket is meant.
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use netcon_stack::{BindOptions, PcbId};
+use netcon_stack::{BindError, BindOptions, ListenError, PcbId};
 use netcon_sys::unix::{self, Kind};
-use netcon_sys::{process, sockopt};
+use netcon_sys::{diag, process, sockopt};
 use netcon_wire::{
     CONNECT_WAIT, Family, MAX_FRAME, MapReply, Mark, Op, Reply, Request, SOCKET_NONBLOCK, SockAddr,
     SocketName, SocketState,
 };
 
-use crate::connect::Waiting;
+use crate::accept::{CHECK_AT, Listener};
 use crate::engine::Engine;
 use crate::native;
 use crate::options::{Facts, SO_ERROR, TCP_INFO, level};
@@ -125,12 +126,11 @@ impl Engine {
             Request::Bind { addr } => self.bind(key, addr)?,
             Request::Listen { backlog } => self.listen(key, &program, backlog)?,
             Request::Connect { addr, flags } => {
-                let waiting = match fds.pop() {
-                    Some(reply_to) if flags & CONNECT_WAIT != 0 => Waiting::On(reply_to),
-                    None if flags & CONNECT_WAIT == 0 => Waiting::Not,
-                    _ => return Err(Failure(EINVAL)),
-                };
-                return self.connect(key, program, addr, waiting, id);
+                let reply_to = fds.pop();
+                if reply_to.is_some() != (flags & CONNECT_WAIT != 0) {
+                    return Err(Failure(EINVAL));
+                }
+                return self.connect(key, program, addr, reply_to, id);
             }
             Request::Map => self.map(key)?,
             Request::GetSockName => Answer::Addr(self.map_reply(key)?.local),
@@ -261,8 +261,9 @@ impl Engine {
         let pcb = self.pcb(key)?;
         let options = self.bind_options(key);
         let mut bound = self.stack.bind(pcb, addr, options);
-        if bound.is_err() && self.reap() > 0 {
-            // The holder had died.
+        if bound == Err(BindError::InUse) {
+            // The holder may have closed: its end is only not noticed yet.
+            self.settle();
             bound = self.stack.bind(pcb, addr, options);
         }
         let bound = bound.map_err(|e| Failure(e.errno().unsigned_abs()))?;
@@ -301,7 +302,8 @@ impl Engine {
         // listen(2): a negative backlog is the largest; somaxconn caps it.
         let limit = usize::try_from(backlog).unwrap_or(SOMAXCONN).min(SOMAXCONN);
         let mut listening = self.stack.listen(pcb, limit);
-        if listening.is_err() && self.reap() > 0 {
+        if listening == Err(ListenError::InUse) {
+            self.settle();
             listening = self.stack.listen(pcb, limit);
         }
         let local = listening.map_err(|e| Failure(e.errno().unsigned_abs()))?;
@@ -316,10 +318,13 @@ impl Engine {
         self.set_state(key, SocketState::Listening, Some(program));
         if let Some(socket) = self.table.get_mut(key) {
             socket.local = Some(local);
-            socket.role = Role::Listener {
+            socket.role = Role::Listener(Listener {
                 path,
+                inode: diag::socket_inode(program.as_fd()).unwrap_or(0),
                 handoffs: Vec::new(),
-            };
+                queued: VecDeque::new(),
+                check_at: CHECK_AT,
+            });
         }
         Ok(Answer::Addr(local))
     }

@@ -85,9 +85,9 @@ impl Engine {
         Status {
             uptime_micros: self.uptime_micros(),
             connections: count(|r| matches!(r, Role::Stream(_))),
-            listeners: count(|r| matches!(r, Role::Listener { .. })),
+            listeners: count(|r| matches!(r, Role::Listener(_))),
             sessions: self.sessions.len(),
-            sockets: self.table.len(),
+            sockets: count(|r| !matches!(r, Role::Ended)),
             counters: vec![
                 ("turns", c.turns),
                 ("requests", c.requests),
@@ -113,7 +113,12 @@ impl Engine {
 
     pub(crate) fn socket_rows(&mut self) -> Vec<SocketRow> {
         self.reap();
-        let mut rows: Vec<SocketRow> = self.table.iter().map(|s| self.row(s)).collect();
+        let mut rows: Vec<SocketRow> = self
+            .table
+            .iter()
+            .filter(|s| !matches!(s.role, Role::Ended))
+            .map(|s| self.row(s))
+            .collect();
         for (id, info) in self.stack.pcbs() {
             if self.table.by_pcb(id).is_none() {
                 rows.push(orphan(&info));

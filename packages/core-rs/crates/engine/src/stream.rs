@@ -73,6 +73,8 @@ enum Outcome {
     Again,
     /// The program has closed.
     Closed,
+    /// Both directions have ended; the program may still hold its end.
+    Finished,
     /// The program has closed with data unread.
     Reset,
     /// Everything is delivered and the connection has failed.
@@ -146,7 +148,7 @@ impl Engine {
         self.with_stream(key, |s| s.failed = Some(cause));
     }
 
-    /// Moves bytes of every socket that has some, a budget each.
+    /// Moves bytes of every socket that has some, a budget each; stops at a close.
     pub(crate) fn pump_dirty(&mut self) {
         for _ in 0..self.dirty.len() {
             let Some(key) = self.dirty.pop_front() else {
@@ -164,7 +166,13 @@ impl Engine {
             match pump(socket, pcb, &mut self.stack) {
                 Outcome::Idle => {}
                 Outcome::Again => self.enqueue(key),
-                Outcome::Closed => self.remove_socket(key),
+                Outcome::Closed => {
+                    self.remove_socket(key);
+                    // The FIN goes first: the program at its other end may have closed as well, but
+                    // later, and whose FIN is first decides who is left in TIME-WAIT.
+                    return;
+                }
+                Outcome::Finished => drop(self.retire(key)),
                 Outcome::Reset => {
                     self.stack.abort(pcb);
                     self.remove_socket(key);
@@ -176,14 +184,7 @@ impl Engine {
 
     /// Closes our end so that the program sees the error and not a clean end of file.
     fn end_with_error(&mut self, key: SocketKey, cause: Cause) {
-        let pcb = self.table.set_pcb(key, None);
-        let Some(socket) = self.table.get_mut(key) else {
-            return;
-        };
-        let Role::Stream(stream) = std::mem::replace(&mut socket.role, Role::Ended) else {
-            return;
-        };
-        let end = stream.end;
+        let Some(end) = self.retire(key) else { return };
         // Closing with unread bytes in our queue makes the kernel tell the program ECONNRESET.
         let shown = unread(&end) || {
             let pids = self
@@ -194,20 +195,37 @@ impl Engine {
             peer::poison(end.as_fd(), pids)
         };
         let errno = cause.errno();
-        if !shown || errno != ECONNRESET {
+        if (!shown || errno != ECONNRESET)
+            && let Some(socket) = self.table.get_mut(key)
+        {
             // The library asks when it meets an end of file or ECONNRESET.
             socket.error = Some(errno.unsigned_abs());
+        }
+    }
+
+    /// The connection is over, and so is our end; its entry stays for the program to ask about,
+    /// among a bounded number of such.
+    fn retire(&mut self, key: SocketKey) -> Option<OwnedFd> {
+        let pcb = self.table.set_pcb(key, None);
+        let socket = self.table.get_mut(key)?;
+        let Role::Stream(stream) = std::mem::replace(&mut socket.role, Role::Ended) else {
+            return None;
+        };
+        let (session, counted) = (socket.session, std::mem::take(&mut socket.counted));
+        if counted && let Some(session) = self.sessions.get_mut(session) {
+            session.sockets = session.sockets.saturating_sub(1);
         }
         if let Some(pcb) = pcb {
             self.stack.close(pcb);
         }
-        let _ = self.epoll.delete(end.as_fd());
+        let _ = self.epoll.delete(stream.end.as_fd());
         self.ended.push_back(key);
         if self.ended.len() > ENDED
             && let Some(oldest) = self.ended.pop_front()
         {
             self.remove_socket(oldest);
         }
+        Some(stream.end)
     }
 }
 
@@ -232,7 +250,7 @@ fn pump(socket: &mut Socket, pcb: PcbId, stack: &mut Stack) -> Outcome {
         None => collect(stream, pcb, stack, from_program),
     };
     match (sent, delivered) {
-        (Outcome::Closed | Outcome::Reset, _) => sent,
+        (Outcome::Closed | Outcome::Finished | Outcome::Reset, _) => sent,
         (_, Outcome::Failed(_)) => delivered,
         (Outcome::Again, _) | (_, Outcome::Again) => Outcome::Again,
         _ => Outcome::Idle,
@@ -274,7 +292,12 @@ fn collect(stream: &mut Stream, pcb: PcbId, stack: &mut Stack, total: &mut u64) 
     }
     if stream.program_done {
         if stream.hung_up {
-            return Outcome::Closed;
+            // After the peer's FIN a shutdown(SHUT_WR) hangs up as well as a close.
+            return if stream.fin_delivered {
+                Outcome::Finished
+            } else {
+                Outcome::Closed
+            };
         }
         stack.shutdown_write(pcb);
     }

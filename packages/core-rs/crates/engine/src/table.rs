@@ -5,14 +5,13 @@
 //! their name until then.
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 
 use netcon_stack::PcbId;
 use netcon_wire::{Family, SockAddr, SocketState};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
-use crate::accept::Handoff;
+use crate::accept::Listener;
 use crate::options::Options;
 use crate::sessions::SessionId;
 use crate::stream::Stream;
@@ -34,10 +33,7 @@ pub(crate) enum Role {
     /// Not connected, not listening; the program alone holds the description.
     Idle,
     /// The program's description is bound to `path` and listens.
-    Listener {
-        path: PathBuf,
-        handoffs: Vec<Handoff>,
-    },
+    Listener(Listener),
     /// A blocking connect(2): `program` is the description to connect when the handshake is
     /// done, `reply_to` where the answer goes.
     Waiting {

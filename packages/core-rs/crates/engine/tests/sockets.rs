@@ -281,3 +281,74 @@ fn duplex(end: &std::os::fd::OwnedFd, data: &[u8]) -> Vec<u8> {
         }
     }
 }
+
+#[test]
+fn entry_answers_after_both_sides_have_half_closed() {
+    let service = Service::start();
+    let program = service.program();
+    let (listener, at) = program.listener(v4("127.0.0.1", 0), 8);
+    let client = program.socket(Family::Inet, 0);
+    program.connect(&client, at).unwrap();
+    let server = accept(&listener);
+    unix::shutdown_write(client.as_fd()).unwrap();
+    unix::shutdown_write(server.as_fd()).unwrap();
+    for end in [&client, &server] {
+        assert!(read_to_end(end).1.is_ok());
+        assert_eq!(program.error(end), 0);
+    }
+}
+
+#[test]
+fn backlog_of_one_holds_two_and_the_third_waits_until_accepted() {
+    let service = Service::start();
+    let program = service.program();
+    let (listener, at) = program.listener(v4("127.0.0.1", 0), 1);
+    let clients: Vec<_> = (0..3).map(|_| program.socket(Family::Inet, 1)).collect();
+    for client in &clients {
+        assert_eq!(program.connect_nonblocking(client, at).0, EINPROGRESS);
+    }
+    let connected = |rows: &[netcon_engine::SocketRow]| {
+        rows.iter().filter(|r| r.state == "ESTABLISHED").count()
+    };
+    // Two connections, seen from both ends.
+    service.eventually(|rows| connected(rows) == 4);
+    assert!(
+        unix::send(clients[2].as_fd(), b"x").is_err(),
+        "the third is not connected"
+    );
+    let _first = accept(&listener);
+    service.eventually(|rows| connected(rows) == 6);
+}
+
+#[test]
+fn connect_to_the_wildcard_address_is_to_this_host() {
+    let service = Service::start();
+    let program = service.program();
+    let (_listener, at) = program.listener(v4("127.0.0.1", 0), 1);
+    let client = program.socket(Family::Inet, 0);
+    let (_, peer) = program.connect(&client, v4("0.0.0.0", at.port)).unwrap();
+    assert_eq!(peer, at);
+}
+
+#[test]
+fn address_of_a_listener_is_free_at_once_after_everything_closed() {
+    let service = Service::start();
+    let program = service.program();
+    let mut at = v4("127.0.0.1", 0);
+    for _ in 0..50 {
+        let (listener, bound) = program.listener(at, 8);
+        at = bound;
+        let client = program.socket(Family::Inet, 0);
+        program.connect(&client, at).unwrap();
+        let server = accept(&listener);
+        drop((client, server, listener));
+    }
+}
+
+#[test]
+fn immediate_failure_of_a_blocking_connect_is_answered() {
+    let service = Service::start();
+    let program = service.program();
+    let client = program.socket(Family::Inet, 0);
+    assert_eq!(program.connect(&client, v4("224.0.0.1", 80)), Err(101));
+}

@@ -104,6 +104,7 @@ pub(crate) fn tap_report(r: TapReport) -> BindingTapReport {
 pub(crate) fn event(event: Event) -> BindingEvent {
     let empty = BindingEvent {
         kind: String::new(),
+        level: None,
         message: None,
         session: None,
         pid: None,
@@ -121,6 +122,12 @@ pub(crate) fn event(event: Event) -> BindingEvent {
             gid: Some(h.gid),
             groups: Some(h.groups),
             frame: Some(h.frame.into()),
+            ..empty
+        },
+        Event::Warning(message) => BindingEvent {
+            kind: "log".to_owned(),
+            level: Some("warn".to_owned()),
+            message: Some(message),
             ..empty
         },
         Event::Fatal(message) => BindingEvent {

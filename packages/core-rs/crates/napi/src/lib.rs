@@ -1,7 +1,10 @@
 //! The Node binding: conversion only, no decisions. Types named `Binding*` are the plain objects
 //! that cross; packages/core-rs/src/native.ts describes them to TypeScript.
 
-#![allow(unreachable_pub, reason = "what JavaScript reaches, rustc does not see")]
+#![allow(
+    unreachable_pub,
+    reason = "what JavaScript reaches, rustc does not see"
+)]
 
 mod client;
 mod convert;

@@ -48,10 +48,11 @@ pub struct BindingTapReport {
     pub reason: Option<String>,
 }
 
-/// `kind` is "hello" (all fields but `message`) or "fatal" (`message`).
+/// `kind` is "hello" (session to frame), "log" (level, message) or "fatal" (message).
 #[napi(object)]
 pub struct BindingEvent {
     pub kind: String,
+    pub level: Option<String>,
     pub message: Option<String>,
     pub session: Option<u32>,
     pub pid: Option<u32>,

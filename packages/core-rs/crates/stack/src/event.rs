@@ -13,6 +13,12 @@ pub enum Event {
         /// The listener.
         listener: PcbId,
     },
+    /// A SYN came for a listener whose backlog is full. An owner that knows of connections the
+    /// program has accepted says so now (`backlog_accepted`), or the SYN is dropped.
+    BacklogFull {
+        /// The listener.
+        listener: PcbId,
+    },
     /// A handshake with a listener is finished. The addresses have the listener's family.
     Incoming {
         /// The listener.

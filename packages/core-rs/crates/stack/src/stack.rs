@@ -65,6 +65,10 @@ pub struct Stack {
     dirty: VecDeque<PcbId>,
     /// New embryos: their SYN-ACKs wait until the owner has seen the events.
     held: Vec<PcbId>,
+    /// SYNs that met a full backlog, until the owner has had the chance to tell what was accepted.
+    waiting_syns: Vec<Vec<u8>>,
+    /// Those SYNs are being looked at again: now they are dropped.
+    retrying: bool,
     /// Closed by their owners, oldest first: what is recycled when the table is full.
     orphans: VecDeque<PcbId>,
     outbox: Outbox,
@@ -126,6 +130,8 @@ impl Stack {
             counters: Counters::default(),
             dirty: VecDeque::new(),
             held: Vec::new(),
+            waiting_syns: Vec::new(),
+            retrying: false,
             orphans: VecDeque::new(),
             outbox: Outbox::default(),
             looped: VecDeque::new(),
@@ -160,7 +166,9 @@ impl Stack {
                     .pcbs
                     .get(pcb)
                     .is_some_and(|pcb| pcb.conn().is_none_or(|c| !c.orphan)),
-                Event::SynReceived { listener } => self.pcbs.get(listener).is_some(),
+                Event::SynReceived { listener } | Event::BacklogFull { listener } => {
+                    self.pcbs.get(listener).is_some()
+                }
                 Event::Closed { .. } => true,
             };
             if wanted {
@@ -214,6 +222,7 @@ impl Stack {
     fn has_work(&self) -> bool {
         !self.dirty.is_empty()
             || !self.held.is_empty()
+            || !self.waiting_syns.is_empty()
             || !self.outbox.is_empty()
             || !self.looped.is_empty()
     }

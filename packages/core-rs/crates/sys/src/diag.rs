@@ -15,6 +15,9 @@ const SOCK_DIAG_BY_FAMILY: u16 = 20;
 /// `UDIAG_SHOW_PEER`, `UNIX_DIAG_PEER` (linux/unix_diag.h).
 const SHOW_PEER: u32 = 4;
 const ATTRIBUTE_PEER: u16 = 2;
+/// `UDIAG_SHOW_RQLEN`, `UNIX_DIAG_RQLEN`.
+const SHOW_QUEUE: u32 = 16;
+const ATTRIBUTE_QUEUE: u16 = 4;
 /// `struct unix_diag_msg`: family, type, state, pad, inode, cookie.
 const REPLY_LEN: usize = 16;
 
@@ -68,6 +71,25 @@ pub fn peer_inode(fd: BorrowedFd<'_>) -> io::Result<u32> {
     // The kernel gives 0 for a peer that no file refers to any more (sock_i_ino of an orphan).
     peer.filter(|&inode| inode != 0)
         .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTCONN))
+}
+
+/// How many connections wait in the queue of the listening socket with that inode.
+///
+/// # Errors
+///
+/// `ENOENT` if there is no such socket; errors of unix_diag.
+pub fn listener_queue(inode: u32) -> io::Result<u32> {
+    let request = Request::new(SOCK_DIAG_BY_FAMILY, 0, &unix_request(inode, SHOW_QUEUE));
+    let mut queue = None;
+    NetlinkSocket::open(libc::NETLINK_SOCK_DIAG)?.ask(request, &mut |kind, body| {
+        if kind == SOCK_DIAG_BY_FAMILY {
+            queue = body.get(REPLY_LEN..).and_then(|rest| {
+                let (_, value) = attributes(rest).find(|&(kind, _)| kind == ATTRIBUTE_QUEUE)?;
+                u32_at(value, 0)
+            });
+        }
+    })?;
+    queue.ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))
 }
 
 /// The inode of a socket, as in `/proc/PID/fd` and unix_diag.

@@ -103,10 +103,17 @@ impl Stack {
     }
 
     /// Both sides are closed and ours was first: a tombstone takes over the four-tuple.
+    ///
+    /// Deviation: a connection between two programs of this stack leaves none. TIME-WAIT guards
+    /// against old duplicates (RFC 9293 3.6.1), and inside the stack there is nothing to delay them.
     pub(super) fn enter_time_wait(&mut self, id: PcbId) {
         let Some(pcb) = self.pcbs.get(id) else { return };
         let reuse = pcb.bind_options.reuse_addr;
         let Some(conn) = pcb.conn() else { return };
+        if conn.looped {
+            self.send_segment(id, PLAIN_ACK);
+            return self.finish(id);
+        }
         let stone = Tombstone {
             key: conn.key,
             id,

@@ -22,6 +22,8 @@ const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
 const DEFAULT_MSS: u16 = 536;
 /// smoltcp's and Linux's `TCP_MIN_SND_MSS`.
 const MIN_MSS: u16 = 48;
+/// More SYNs to full listeners in one turn are dropped at once.
+const MAX_WAITING_SYNS: usize = 64;
 /// TCP option: window scale (RFC 7323 2).
 const WINDOW_SCALE: u8 = 3;
 
@@ -152,8 +154,7 @@ impl Stack {
         let (family, options, bind_options) = (pcb.family, pcb.options, pcb.bind_options);
         // Linux: more than the backlog wait, so the SYN is dropped; the peer tries again.
         if listener.embryos + listener.unaccepted > listener.backlog {
-            self.counters.backlog_drops += 1;
-            return;
+            return self.backlog_full(id, ip);
         }
         // A peer with port 0, or one we have no way to: nothing could be answered.
         if tcp.src_port == 0 || self.net.route(ip.src) == net::Route::None {
@@ -186,6 +187,27 @@ impl Stack {
         self.settle(embryo);
         self.held.push(embryo);
         self.events.push_back(Event::SynReceived { listener: id });
+    }
+
+    /// The owner may know of connections that the program has accepted meanwhile: the SYN is looked
+    /// at once more at the next transmit.
+    fn backlog_full(&mut self, id: PcbId, ip: &IpView<'_>) {
+        if self.retrying || self.waiting_syns.len() >= MAX_WAITING_SYNS {
+            self.counters.backlog_drops += 1;
+            return;
+        }
+        self.waiting_syns.push(ip.packet.to_vec());
+        self.events.push_back(Event::BacklogFull { listener: id });
+    }
+
+    pub(super) fn retry_syns(&mut self) {
+        self.retrying = true;
+        for packet in std::mem::take(&mut self.waiting_syns) {
+            if let Some(ip) = IpView::parse(&packet) {
+                self.handle_segment(&ip);
+            }
+        }
+        self.retrying = false;
     }
 
     /// Feeds a SYN or SYN-ACK: with the peer's MSS cut to what the way takes, and, for a listener,
