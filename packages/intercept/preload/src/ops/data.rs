@@ -104,16 +104,15 @@ fn send_error(socket: &Socket, native: Errno, sigpipe: Sigpipe) -> (Errno, bool)
         }
         (SocketState::Fresh | SocketState::Listening, _) => (native, sigpipe == Sigpipe::Library),
         (SocketState::Connecting | SocketState::Connected | SocketState::Failed, _) => {
-            // Takes a reset that is still to be reported (sk_stream_error). Of a failed connect
-            // the native error means nothing.
-            let pending = sys::getsockopt(socket.fd, abi::SOL_SOCKET, abi::SO_ERROR);
-            let error = match (socket.state, pending) {
-                (SocketState::Connected, Ok(error @ 1..)) => Ok(error),
-                _ => options::service_error(socket.fd),
-            };
-            let error = match error {
-                Ok(error @ 1..) => Errno(error),
-                Ok(_) | Err(_) => native,
+            // The error that is still to be reported (sk_stream_error), taken on both sides: the
+            // kernel loses its own where a blocked write had sent a part. Of a failed connect the
+            // native error means nothing.
+            let told = options::service_error(socket.fd).unwrap_or(0);
+            let pending = sys::getsockopt(socket.fd, abi::SOL_SOCKET, abi::SO_ERROR).unwrap_or(0);
+            let error = match (told, socket.state, pending) {
+                (1.., _, _) => Errno(told),
+                (_, SocketState::Connected, 1..) => Errno(pending),
+                _ => native,
             };
             (error, sigpipe == Sigpipe::Library)
         }

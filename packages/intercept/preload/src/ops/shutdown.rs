@@ -2,9 +2,9 @@
 
 use core::ffi::c_int;
 
-use netcon_wire::{Request, SocketState};
+use netcon_wire::{Request, SockAddr, SocketState};
 
-use crate::abi;
+use crate::abi::{self, Timespec};
 use crate::detour::{Detour, Reason};
 use crate::errno::Errno;
 use crate::identity::{self, Socket};
@@ -43,12 +43,32 @@ fn end_listening(socket: &Socket, how: u8) -> Result<c_int, Errno> {
     sys::shutdown(socket.fd, abi::SHUT_RDWR)?;
     socket::renew(socket)?;
     if let Ok(addr) = bound {
-        let mut buf = rpc::buffer();
-        // Still taken where another process shares the old description.
-        let _ = rpc::call(&Request::Bind { addr }, &[socket.fd], &mut buf);
+        rebind(socket.fd, addr);
     }
     Ok(0)
 }
+
+/// Binds the fresh description. The service first has to see that the connections nobody accepted
+/// are gone, which takes it a turn of its loop; the address stays taken where another process
+/// shares the old description.
+fn rebind(fd: c_int, addr: SockAddr) {
+    for _ in 0..REBIND_TRIES {
+        let mut buf = rpc::buffer();
+        let bound = rpc::call(&Request::Bind { addr }, &[fd], &mut buf).map(|_| ());
+        if bound != Err(Errno::EADDRINUSE) {
+            return;
+        }
+        let pause = Timespec {
+            sec: 0,
+            nsec: REBIND_PAUSE_NS,
+        };
+        // An fd of -1 is ignored (poll(2)): this only sleeps.
+        let _ = sys::poll(-1, 0, Some(pause));
+    }
+}
+
+const REBIND_TRIES: u32 = 4;
+const REBIND_PAUSE_NS: i64 = 500_000;
 
 fn direction(how: c_int) -> Option<u8> {
     match how {
