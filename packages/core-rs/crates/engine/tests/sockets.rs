@@ -1,5 +1,10 @@
 //! The engine through its RPC, as the preloaded library uses it: no library, no link.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -49,7 +54,7 @@ fn a_megabyte_arrives_in_order_and_half_close_ends_it() {
     let client = program.socket(Family::Inet, 0);
     program.connect(&client, at).unwrap();
     let server = accept(&listener);
-    let data: Vec<u8> = (0..4_000_000u32).map(|i| (i * 31 >> 3) as u8).collect();
+    let data: Vec<u8> = (0..4_000_000u32).map(|i| ((i * 31) >> 3) as u8).collect();
     let expected = data.clone();
     let writer = std::thread::spawn(move || {
         let mut rest = &data[..];
@@ -245,7 +250,7 @@ fn both_directions_at_once_lose_nothing_when_both_half_close_and_exit() {
     let service = Service::start();
     let program = service.program();
     let (listener, at) = program.listener(v4("127.0.0.1", 0), 8);
-    let expected: Vec<u8> = (0..2_000_000u32).map(|i| (i * 37 >> 4) as u8).collect();
+    let expected: Vec<u8> = (0..2_000_000u32).map(|i| ((i * 37) >> 4) as u8).collect();
     for round in 0..20 {
         let client = program.socket(Family::Inet, 0);
         program.connect(&client, at).unwrap();
@@ -265,12 +270,13 @@ fn both_directions_at_once_lose_nothing_when_both_half_close_and_exit() {
 fn duplex(end: &std::os::fd::OwnedFd, data: &[u8]) -> Vec<u8> {
     let (mut sent, mut got, mut buf) = (0, Vec::new(), vec![0; 65536]);
     loop {
-        if sent < data.len() {
-            if let Ok(n) = unix::send(end.as_fd(), &data[sent..data.len().min(sent + 16384)]) {
-                sent += n;
-                if sent == data.len() {
-                    unix::shutdown_write(end.as_fd()).unwrap();
-                }
+        let chunk = &data[sent..data.len().min(sent + 16384)];
+        if !chunk.is_empty()
+            && let Ok(n) = unix::send(end.as_fd(), chunk)
+        {
+            sent += n;
+            if sent == data.len() {
+                unix::shutdown_write(end.as_fd()).unwrap();
             }
         }
         match unix::recv(end.as_fd(), &mut buf) {

@@ -1,5 +1,12 @@
 //! A program as the service sees one: a channel, and the descriptions it was given.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    clippy::mod_module_files,
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    missing_docs
+)]
 
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
