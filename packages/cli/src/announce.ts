@@ -7,13 +7,13 @@ export function announce({ config, tap, tapProblem }: Pick<Service, 'config' | '
   const stack = config.plan.stack.join(', ');
   if (tap !== null) {
     const offload = tap.offload ? 'offload on' : `no offload${tap.offloadReason ? ` (${tap.offloadReason})` : ''}`;
-    lines.push(`  tap       ${tap.name} is up, ${offload}`);
+    lines.push(`  tap       ${tap.name} is ${tap.addressesSet ? 'up' : 'open'}, ${offload}`);
     lines.push(`  host      ${config.plan.host.join(', ')}`);
     if (!tap.addressesSet) {
       lines.push(`  ${pc.yellow('warning')}   the host's addresses are not set: ${tap.reason ?? 'no right to'}`);
-      lines.push(
-        `            as root: ip address add ${config.plan.host[0]} dev ${tap.name}; ip link set ${tap.name} up`,
-      );
+      for (const address of config.plan.host)
+        lines.push(`            as root: ip address add ${address} dev ${tap.name}`);
+      lines.push(`            as root: ip link set ${tap.name} up`);
     }
   } else if (tapProblem !== undefined) {
     lines.push(`  ${pc.yellow('no tap')}    ${tapProblem.message}: programs reach each other only`);

@@ -19,7 +19,7 @@ export const ERRORS = {
 
   NETCON_TAP_DENIED: {
     status: 503,
-    hint: 'run as root, or let root make one for you: ip tuntap add dev netcon0 mode tap user $USER',
+    hint: 'run as root, or let root make one (ip tuntap add dev netcon0 mode tap user $USER) and open /dev/net/tun to you',
   },
   NETCON_TAP_NO_DEVICE: {
     status: 503,

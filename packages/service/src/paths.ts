@@ -72,7 +72,7 @@ export function apiSocketOf(socket: string): string {
 }
 
 /** The real process's surroundings. */
-export function surroundings(cwd: string, systemDir: string | undefined = SYSTEM_DIR): Surroundings {
+export function surroundings(cwd: string, systemDir: string | undefined): Surroundings {
   return { env: process.env, cwd, uid: process.geteuid?.() ?? 0, exists: existsSync, systemDir };
 }
 

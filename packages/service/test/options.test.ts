@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseFault } from '../src/fault.js';
 import { configure } from '../src/options.js';
-import { findSocket, type Surroundings, servicePaths, socketCandidates } from '../src/paths.js';
+import { findSocket, type Surroundings, servicePaths, socketCandidates, surroundings } from '../src/paths.js';
 import { createPolicy, type Lookup } from '../src/policy.js';
 
 const user: Surroundings = {
@@ -37,6 +37,10 @@ test('the other files stand beside the socket', () => {
     names: '/run/user/1000/netcon/a.d',
     lock: '/run/user/1000/netcon/a.lock',
   });
+});
+
+test("root without the right to /run/netcon (a user namespace's) has no system directory", () => {
+  assert.equal(surroundings('/', undefined).systemDir, undefined);
 });
 
 test('without XDG_RUNTIME_DIR a user is asked for a path', () => {
