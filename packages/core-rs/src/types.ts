@@ -118,6 +118,8 @@ export interface Channel {
 }
 
 export interface ExecOptions {
+  /** RPC socket of a service: the program inherits a channel to it that is already open. */
+  channel?: string;
   /** Soft RLIMIT_NOFILE to restore (Node raises it at its start). */
   nofileSoft?: number;
   /** Signals to ignore again (Node resets them). */

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type ExecOptions, type Native, NetconError, native } from '@netcon/core-rs';
 import { type InterceptOptions, interceptEnvironment } from './environment.js';
 import { findLibrary } from './library.js';
@@ -26,7 +27,7 @@ export function intercept(
   const environment = interceptEnvironment(env, findLibrary(options.library), options);
   const list = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   try {
-    return api.execReplace(file, argv, list, launch);
+    return api.execReplace(file, argv, list, { ...launch, channel: resolve(options.socket) });
   } catch (thrown) {
     throw execError(argv[0], thrown as NetconError);
   }

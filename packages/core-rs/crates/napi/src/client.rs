@@ -75,9 +75,15 @@ pub fn exec_replace(
     env: Vec<String>,
     options: BindingExecOptions,
 ) -> Result<()> {
+    let nofile_soft = options.nofile_soft.map(whole);
+    // Without a channel the library opens one, or says why it cannot.
+    let keep = options
+        .channel
+        .and_then(|path| client::open_for_exec(Path::new(&path), &file, nofile_soft).ok());
     let options = client::ExecOptions {
-        nofile_soft: options.nofile_soft.map(whole),
+        nofile_soft,
         ignore_signals: options.ignore_signals,
+        keep,
     };
     let text = |s: String| {
         CString::new(s).map_err(|_| failed(Code("EINVAL"), "an argument contains a NUL byte"))

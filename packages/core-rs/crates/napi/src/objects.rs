@@ -109,6 +109,7 @@ pub struct BindingSession {
 #[derive(Clone, Debug)]
 pub struct BindingExecOptions {
     pub nofile_soft: Option<f64>,
+    pub channel: Option<String>,
     pub ignore_signals: Vec<i32>,
 }
 

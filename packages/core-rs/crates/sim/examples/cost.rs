@@ -43,12 +43,18 @@ fn loopback() {
         while pair.a.stack.poll_event().is_some() {}
         pair.now = Instant::from_micros(start.elapsed().as_micros() as i64);
         pair.a.stack.handle_timeout(pair.now);
-        let got = pair.a.stack.read_with(child, |data| (data.len(), data.len()));
+        let got = pair
+            .a
+            .stack
+            .read_with(child, |data| (data.len(), data.len()));
         read += got.unwrap_or(0) as u64;
     }
     let took = start.elapsed().as_secs_f64();
     let frames = pair.a.stack.counters().loop_frames;
-    println!("loopback: {:.1} Gbit/s, {frames} frames", total as f64 * 8e-9 / took);
+    println!(
+        "loopback: {:.1} Gbit/s, {frames} frames",
+        total as f64 * 8e-9 / took
+    );
 }
 
 /// One byte to and fro on many connections in turn; both stacks' work is counted.
@@ -61,7 +67,10 @@ fn ping_pong(connections: usize) {
     let mut ends: Vec<(PcbId, PcbId)> = Vec::new();
     for _ in 0..connections {
         let id = pair.a.stack.open(Family::Inet).expect("open");
-        pair.a.stack.connect(id, v4(2, 80), pair.now).expect("connect");
+        pair.a
+            .stack
+            .connect(id, v4(2, 80), pair.now)
+            .expect("connect");
         pair.settle();
         ends.push((id, pair.b.accept().expect("accept")));
         pair.a.events.clear();
@@ -79,7 +88,10 @@ fn ping_pong(connections: usize) {
             });
             pair.settle();
             let other = if side == Side::A { Side::B } else { Side::A };
-            let _ = pair.host(other).stack.read_with(to, |data| (data.len(), ()));
+            let _ = pair
+                .host(other)
+                .stack
+                .read_with(to, |data| (data.len(), ()));
             pair.a.events.clear();
             pair.b.events.clear();
         }

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use crate::call::check;
 
@@ -25,12 +25,14 @@ pub fn random_u64() -> io::Result<u64> {
 }
 
 /// What of a launcher's own state the program that replaces it must not inherit.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct ExecOptions {
     /// The soft RLIMIT_NOFILE to go back to (Node raises it).
     pub nofile_soft: Option<u64>,
     /// Signals that were ignored before Node started, to be ignored again.
     pub ignore_signals: Vec<i32>,
+    /// An fd that the program inherits.
+    pub keep: Option<OwnedFd>,
 }
 
 /// execve(2) in place of this process: same pid and tty. Signal dispositions and mask are reset,
@@ -82,6 +84,9 @@ fn prepare(options: &ExecOptions) -> io::Result<()> {
             libc::CLOSE_RANGE_CLOEXEC.cast_signed(),
         )
     })?;
+    if let Some(fd) = &options.keep {
+        blocking_and_kept(fd.as_raw_fd());
+    }
     for signal in 1..=64 {
         let action = if options.ignore_signals.contains(&signal) {
             libc::SIG_IGN
@@ -125,4 +130,23 @@ pub fn try_lock(fd: RawFd) -> io::Result<bool> {
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
         Err(e) => Err(e),
     }
+}
+
+/// Soft RLIMIT_NOFILE.
+pub fn fd_limit() -> io::Result<u64> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: getrlimit(2) writes one rlimit.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    Ok(limit.rlim_cur)
+}
+
+/// A duplicate at the lowest free number from `least` on, close-on-exec (fcntl(2)).
+pub fn duplicate_from(fd: BorrowedFd<'_>, least: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl(2) with F_DUPFD_CLOEXEC takes an int.
+    let raw = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) })?;
+    // SAFETY: fcntl(2) returned a new fd that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
