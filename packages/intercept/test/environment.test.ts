@@ -89,7 +89,7 @@ test('the program gets its own name, its arguments and what Node changed', () =>
   const launch = { nofileSoft: 1024, ignoreSignals: [1] };
   assert.throws(() => intercept([app, '-x', ''], options, launch, { A: '1' }, { execReplace }));
   assert.deepEqual(calls, [
-    [app, [app, '-x', ''], ['A=1', `LD_PRELOAD=${options.library}`, 'NETCON_SOCKET=/s'], launch],
+    [app, [app, '-x', ''], ['A=1', `LD_PRELOAD=${options.library}`, 'NETCON_SOCKET=/s'], { ...launch, channel: '/s' }],
   ]);
 });
 
