@@ -41,7 +41,8 @@ fn loopback() {
         let _ = pair.a.stack.write_with(from, |free| (free.len(), ()));
         pair.a.stack.poll_transmit(pair.now, 16, &mut sink);
         while pair.a.stack.poll_event().is_some() {}
-        pair.now = Instant::from_micros(start.elapsed().as_micros() as i64);
+        pair.now =
+            Instant::from_micros(i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX));
         pair.a.stack.handle_timeout(pair.now);
         let got = pair
             .a

@@ -375,3 +375,60 @@ fn children_inherit_the_listeners_options() {
         cause: Cause::Reset
     }));
 }
+
+#[test]
+fn connection_whose_listener_went_before_it_was_told_is_reset() {
+    let mut pair = Pair::new(16);
+    let listener = pair.b.listen(v4(2, 80), 4);
+    let (warm, other) = pair.connect(v4(2, 81));
+    pair.a.stack.abort(warm);
+    pair.settle();
+    pair.b.stack.close(other);
+    pair.settle();
+    pair.b.events.clear();
+    let a = dial(&mut pair, v4(2, 80));
+    let now = pair.now;
+    // SYN, SYN-ACK, ACK by hand; the owner of the listener looks at no event.
+    for _ in 0..2 {
+        pair.a.stack.poll_transmit(now, 64, &mut pair.ab);
+        while let Some((meta, frame)) = pair.ab.arrive(now) {
+            pair.b.stack.handle_frame(now, &meta, &frame);
+        }
+        pair.b.stack.poll_transmit(now, 64, &mut pair.ba);
+        while let Some((meta, frame)) = pair.ba.arrive(now) {
+            pair.a.stack.handle_frame(now, &meta, &frame);
+        }
+    }
+    assert_eq!(pair.b.stack.info(listener).expect("pcb").recv_queue, 1);
+    pair.b.stack.close(listener);
+    pair.settle();
+    assert_eq!(pair.b.events, [Event::Closed { pcb: listener }]);
+    assert!(pair.a.events.contains(&Event::Failed {
+        pcb: a,
+        cause: Cause::Reset
+    }));
+    assert_eq!(pair.b.stack.pcbs().count(), 0);
+}
+
+#[test]
+fn full_backlog_asks_its_owner_before_a_syn_is_dropped() {
+    let mut pair = Pair::new(17);
+    let listener = pair.b.listen(v4(2, 80), 0);
+    let first = dial(&mut pair, v4(2, 80));
+    pair.settle();
+    assert!(connected(&pair, first));
+    let second = dial(&mut pair, v4(2, 80));
+    pair.a.stack.poll_transmit(pair.now, 64, &mut pair.ab);
+    while let Some((meta, frame)) = pair.ab.arrive(pair.now) {
+        pair.b.stack.handle_frame(pair.now, &meta, &frame);
+    }
+    assert_eq!(
+        pair.b.stack.poll_event(),
+        Some(Event::BacklogFull { listener })
+    );
+    // The program has accepted the first meanwhile.
+    pair.b.accept().expect("the first");
+    pair.settle();
+    assert!(connected(&pair, second));
+    assert_eq!(pair.b.stack.counters().backlog_drops, 0);
+}

@@ -101,6 +101,8 @@ pub(crate) struct Conn {
     pub(crate) fin_seen: bool,
     /// A write found too little room: tell when there is more.
     pub(crate) short: bool,
+    /// An event has named it: its end is told, too.
+    pub(crate) announced: bool,
     /// An event is queued already.
     pub(crate) told_readable: bool,
     pub(crate) told_writable: bool,
@@ -146,6 +148,7 @@ impl Conn {
             seen: 0,
             fin_seen: false,
             short: false,
+            announced: stage != Stage::Embryo,
             told_readable: false,
             told_writable: false,
             dirty: false,

@@ -162,7 +162,8 @@ impl Stack {
                 Event::Readable { pcb } => self.owned(pcb, |conn| conn.told_readable = false),
                 Event::Writable { pcb } => self.owned(pcb, |conn| conn.told_writable = false),
                 Event::Connected { pcb } | Event::PeerClosed { pcb } => self.owned(pcb, |_| ()),
-                Event::Incoming { pcb, .. } | Event::Failed { pcb, .. } => self
+                Event::Incoming { listener, pcb, .. } => self.introduce(listener, pcb),
+                Event::Failed { pcb, .. } => self
                     .pcbs
                     .get(pcb)
                     .is_some_and(|pcb| pcb.conn().is_none_or(|c| !c.orphan)),
@@ -233,6 +234,16 @@ impl Stack {
         while let Some(stone) = self.yard.take_expired(self.now, &mut self.flows) {
             self.tombstone_gone(&stone);
         }
+    }
+
+    /// Whether a new connection may be told. When its listener has gone meanwhile nobody wants it:
+    /// it is reset, as Linux does with what was not accepted.
+    fn introduce(&mut self, listener: PcbId, id: PcbId) -> bool {
+        if self.pcbs.get(listener).is_none() {
+            self.abort(id);
+            return false;
+        }
+        self.owned(id, |conn| conn.announced = true)
     }
 
     /// Runs `f` on a connection that still has an owner.

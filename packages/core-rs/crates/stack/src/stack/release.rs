@@ -171,7 +171,7 @@ impl Stack {
         let known = self
             .pcbs
             .get(id)
-            .is_some_and(|pcb| pcb.conn().is_none_or(|conn| conn.stage != Stage::Embryo));
+            .is_some_and(|pcb| pcb.conn().is_none_or(|conn| conn.announced));
         self.detach(id);
         self.unbind(id);
         let Some(pcb) = self.pcbs.remove(id) else {

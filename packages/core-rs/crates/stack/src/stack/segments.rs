@@ -27,6 +27,11 @@ const MAX_WAITING_SYNS: usize = 64;
 /// TCP option: window scale (RFC 7323 2).
 const WINDOW_SCALE: u8 = 3;
 
+/// smoltcp's default; RFC 9293 3.8.6.3 allows 500 ms.
+const ACK_DELAY: Duration = Duration::from_millis(10);
+/// Acknowledged at once where segments are large, as on loopback.
+const MANY_BYTES: u32 = 16 << 10;
+
 /// What is to be done with a segment before smoltcp sees it.
 #[derive(Debug, PartialEq, Eq)]
 enum Check {
@@ -103,6 +108,8 @@ impl Stack {
         if tcp.has(SYN) && conn.tcb.state() == tcp::State::SynSent {
             self.handshake(id, ip, tcp);
         } else {
+            let delay = ack_delay(conn, tcp);
+            conn.tcb.act(|socket| socket.set_ack_delay(Some(delay)));
             self.feed(id, ip.packet);
         }
         self.settle(id);
@@ -367,6 +374,17 @@ fn check(conn: &Conn, tcp: &TcpView) -> Check {
         return Check::Unwanted;
     }
     Check::Pass
+}
+
+/// RFC 9293 3.8.6.3: every second full-sized segment is acknowledged at once. A frame that the
+/// link put together counts as the segments it was, which smoltcp cannot know.
+fn ack_delay(conn: &Conn, tcp: &TcpView) -> Duration {
+    let enough = (2 * u32::from(conn.mss)).min(MANY_BYTES);
+    if tcp.payload_len >= enough {
+        Duration::ZERO
+    } else {
+        ACK_DELAY
+    }
 }
 
 /// The shift smoltcp advertises for a receive ring: its size above 64 KiB (RFC 7323 2.3).

@@ -195,6 +195,21 @@ fn one_segment_is_acknowledged_after_ten_milliseconds() {
 }
 
 #[test]
+fn received_super_frame_is_acknowledged_at_once() {
+    let mut puppet = Puppet::new();
+    let mut talk = puppet.established(Family::Inet);
+    puppet.packet(&talk.segment(ACK | PSH, &[7; 2920]));
+    talk.seq = talk.seq.plus(2920);
+    assert_eq!(puppet.only_segment().ack, talk.seq);
+    // Behind a small one that waits, too.
+    puppet.packet(&talk.segment(ACK | PSH, b"x"));
+    assert!(puppet.segments().is_empty());
+    talk.seq = talk.seq.plus(1);
+    puppet.packet(&talk.segment(ACK | PSH, &[7; 2920]));
+    assert_eq!(puppet.only_segment().ack, talk.seq.plus(2920));
+}
+
+#[test]
 fn nagle_holds_small_segments_back_unless_told_not_to() {
     for nodelay in [false, true] {
         let mut puppet = Puppet::new();
