@@ -25,6 +25,8 @@ const ORPHAN_LIMIT: Duration = Duration::from_secs(100);
 const FIN_WAIT_2_LIMIT: Duration = Duration::from_secs(60);
 /// A connection whose neighbour is unknown looks again.
 const BLOCKED_RETRY: Duration = Duration::from_secs(1);
+/// The shortest time between keep-alive probes.
+const KEEPALIVE_LEAST: Duration = Duration::from_secs(1);
 /// smoltcp wanted a turn and did nothing with it: not again at once.
 const IDLE_TURN: Duration = Duration::from_millis(10);
 
@@ -316,7 +318,9 @@ impl Conn {
         if self.stage != Stage::Open || self.outstanding {
             return None;
         }
-        let waits = u64::from(self.probes) * keepalive.interval.total_micros();
-        Some(self.heard + keepalive.idle + Duration::from_micros(waits))
+        // tcp(7): whole seconds, at least one: probes must let time pass.
+        let interval = keepalive.interval.max(KEEPALIVE_LEAST).total_micros();
+        let waits = u64::from(self.probes).saturating_mul(interval);
+        Some(self.heard + keepalive.idle.max(KEEPALIVE_LEAST) + Duration::from_micros(waits))
     }
 }
