@@ -7,9 +7,18 @@ import { v1 } from './routes.js';
 import type { Problem } from './schemas.js';
 import { version } from './version.js';
 
+/** The longest interval of setInterval, 25 days. */
+const NEVER = 2 ** 31 - 1;
+
 /** The admin API of a service, not yet listening. */
 export async function buildApi(service: Service): Promise<FastifyInstance> {
-  const app = Fastify({ logger: false, bodyLimit: 64 * 1024, forceCloseConnections: true });
+  const app = Fastify({
+    logger: false,
+    bodyLimit: 64 * 1024,
+    forceCloseConnections: true,
+    // An idle service sleeps. The check for slow requests would wake it twice a minute; only its own user may connect.
+    http: { connectionsCheckingInterval: NEVER },
+  });
   app.setValidatorCompiler(TypeBoxValidatorCompiler);
   await app.register(swagger, {
     openapi: {
