@@ -1,10 +1,14 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NetconError } from '@netcon/core-rs';
 
-/** The library that is preloaded. */
-export function libraryPath(): string {
-  return fileURLToPath(new URL('../libnetcon.so', import.meta.url));
+/** The library that is preloaded: the installed one (`make install` puts it beside the packages), or that of the build. */
+export function libraryPath(module: string = fileURLToPath(import.meta.url)): string {
+  const [root, inside] = module.split('/node_modules/');
+  const installed = `${root}/libnetcon.so`;
+  if (inside !== undefined && existsSync(installed)) return installed;
+  return resolve(module, '../../libnetcon.so');
 }
 
 /**

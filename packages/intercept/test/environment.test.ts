@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { type Native, NetconError } from '@netcon/core-rs';
 import { bypassList, findLibrary, intercept, interceptEnvironment, libraryPath } from '../src/index.js';
@@ -59,6 +59,13 @@ test('a library that is not there is missed', () => {
   assert.throws(() => findLibrary(join(files.dir, 'none.so')), { code: 'NETCON_LIBRARY_MISSING' });
   assert.equal(findLibrary(files.file('lib.so', '')), join(files.dir, 'lib.so'));
   assert.match(libraryPath(), /packages\/intercept\/dist\/libnetcon\.so$/);
+});
+
+test('an installed library is the one beside the packages', () => {
+  const module = join(files.dir, 'node_modules/.pnpm/x/node_modules/@netcon/intercept/dist/src/library.js');
+  assert.equal(libraryPath(module), resolve(module, '../../libnetcon.so'));
+  const installed = files.file('libnetcon.so', '');
+  assert.equal(libraryPath(module), installed);
 });
 
 const errors: [errno: string | undefined, code: string][] = [
