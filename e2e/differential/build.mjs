@@ -5,7 +5,16 @@ import { fileURLToPath } from 'node:url';
 
 const SOURCES = ['differential/', 'programs/'].map((dir) => fileURLToPath(new URL(`../${dir}`, import.meta.url)));
 const BIN = fileURLToPath(new URL('../bin/', import.meta.url));
-const FLAGS = ['-std=gnu11', '-O1', '-Wall', '-Wextra', '-Werror', '-Wno-unused-result', '-Wno-restrict', '-Wno-stringop-overflow'];
+const FLAGS = [
+  '-std=gnu11',
+  '-O1',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-Wno-unused-result',
+  '-Wno-restrict',
+  '-Wno-stringop-overflow',
+];
 
 mkdirSync(BIN, { recursive: true });
 for (const dir of SOURCES) {

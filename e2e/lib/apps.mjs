@@ -16,7 +16,12 @@ export function webRoot(sizes) {
 }
 
 /** nginx with two workers, which run as nobody where the master is root. */
-export async function startNginx(where, root, port, { workers = 2, listen = [`0.0.0.0:${port}`, `[::]:${port}`] } = {}) {
+export async function startNginx(
+  where,
+  root,
+  port,
+  { workers = 2, listen = [`0.0.0.0:${port}`, `[::]:${port}`] } = {},
+) {
   const dir = scratch();
   chmodSync(dir, 0o755);
   const user = process.getuid() === 0 ? 'user nobody nogroup;' : '';
@@ -49,7 +54,21 @@ export async function startPythonHttp(where, root, port, bind = '::') {
 }
 
 export async function startRedis(where, port) {
-  const args = ['--port', String(port), '--bind', '0.0.0.0', '::', '--dir', scratch(), '--save', '', '--appendonly', 'no', '--protected-mode', 'no'];
+  const args = [
+    '--port',
+    String(port),
+    '--bind',
+    '0.0.0.0',
+    '::',
+    '--dir',
+    scratch(),
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--protected-mode',
+    'no',
+  ];
   const server = where.start(which('redis-server'), args);
   await server.says(/Ready to accept connections/);
   return server;

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { onEnd } from './cleanup.mjs';
-import { Process, run, must } from './process.mjs';
+import { must, Process, run } from './process.mjs';
 
 let made = 0;
 

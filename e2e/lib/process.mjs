@@ -5,14 +5,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { onEnd } from './cleanup.mjs';
 
 /** Variables of the caller that would change what is tested. */
-const REMOVED = /^(NETCON_.*|LD_PRELOAD|XDG_RUNTIME_DIR|npm_.*|INIT_CWD|NODE_OPTIONS|NODE_TEST_CONTEXT|.*_proxy|.*_PROXY)$/;
+const REMOVED =
+  /^(NETCON_.*|LD_PRELOAD|XDG_RUNTIME_DIR|npm_.*|INIT_CWD|NODE_OPTIONS|NODE_TEST_CONTEXT|.*_proxy|.*_PROXY)$/;
 
 export function cleanEnvironment(extra = {}) {
   const kept = Object.entries(process.env).filter(([name]) => !REMOVED.test(name));
   return { ...Object.fromEntries(kept), LC_ALL: 'C', ...extra };
 }
 
-/** A process that ends with this one. `ended` settles with how it ended; stdout and stderr are collected as text. */
+/**
+ * A process that ends with this one, together with what it forked. `ended` settles with how it ended; stdout and
+ * stderr are collected as text.
+ */
 export class Process {
   stdout = '';
   stderr = '';
@@ -23,9 +27,11 @@ export class Process {
     this.child = spawn(command, args, {
       cwd,
       env: wholeEnvironment ?? cleanEnvironment(env),
+      // A process group of its own, so that it can be killed with its children.
+      detached: true,
       stdio: stdio ?? [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
-    const done = onEnd(() => this.kill('SIGKILL'));
+    const forget = onEnd(() => this.killGroup());
     for (const name of ['stdout', 'stderr']) {
       this.child[name]?.setEncoding('utf8');
       this.child[name]?.on('data', (text) => {
@@ -34,15 +40,17 @@ export class Process {
     }
     if (input !== undefined) this.child.stdin.end(input);
     this.ended = new Promise((resolve, reject) => {
-      this.child.on('error', (error) => {
-        done();
-        reject(error);
+      this.child.on('error', reject);
+      this.child.on('close', () => {
+        forget();
+        resolve();
       });
-      this.child.on('close', (code, signal) => {
-        this.status = { code, signal, stdout: this.stdout, stderr: this.stderr };
-        onEndForget(done);
-        resolve(this.status);
-      });
+      // A child that outlives it may hold its streams open: what was said until then suffices.
+      this.child.on('exit', () => setTimeout(resolve, 300));
+    }).then(() => {
+      const { exitCode: code, signalCode: signal } = this.child;
+      this.status = { code, signal, stdout: this.stdout, stderr: this.stderr };
+      return this.status;
     });
     // Whoever awaits it sees the rejection; an end that nobody awaits is no error.
     this.ended.catch(() => {});
@@ -53,7 +61,16 @@ export class Process {
   }
 
   kill(signal = 'SIGTERM') {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    if (signal === 'SIGKILL') this.killGroup();
+    else if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+  }
+
+  killGroup() {
+    try {
+      process.kill(-this.pid, 'SIGKILL');
+    } catch {
+      // nothing is left of it
+    }
   }
 
   /** How it ended; killed, and an error, if that takes longer than `ms`. */
@@ -79,18 +96,14 @@ export class Process {
     return until(
       () => {
         const found = `${this.stdout}\n${this.stderr}`.match(pattern);
-        if (!found && this.status) throw new Error(`${this.title} ended (${this.status.code}) before it said ${pattern}\n${tail(this)}`);
+        if (!found && this.status)
+          throw new Error(`${this.title} ended (${this.status.code}) before it said ${pattern}\n${tail(this)}`);
         return found;
       },
       ms,
       () => `${this.title} did not say ${pattern}\n${tail(this)}`,
     );
   }
-}
-
-/** The process has ended: nothing to kill at the end. */
-function onEndForget(done) {
-  done();
 }
 
 export function tail({ stdout = '', stderr = '' }, characters = 3000) {
@@ -105,7 +118,8 @@ export function run(command, args, { ms, ...options } = {}) {
 /** Runs to the end, which must be exit status 0; its standard output. */
 export async function must(command, args, options = {}) {
   const status = await run(command, args, options);
-  if (status.code !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${status.code ?? status.signal}\n${tail(status)}`);
+  if (status.code !== 0)
+    throw new Error(`${command} ${args.join(' ')}: exit ${status.code ?? status.signal}\n${tail(status)}`);
   return status.stdout;
 }
 

@@ -1,13 +1,22 @@
 /** Everything a user can get wrong: the message, the exit status, and that nothing stays behind. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { python } from '../lib/apps.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { NETCON } from '../lib/paths.mjs';
 import { Process, which } from '../lib/process.mjs';
-import { scratch, Service } from '../lib/service.mjs';
+import { Service, scratch } from '../lib/service.mjs';
 import { asUser, UID, withTun } from '../lib/unprivileged.mjs';
 
 let ns;
@@ -35,11 +44,22 @@ describe('netcon intercept', () => {
   test('no service', async () => {
     const dir = scratch();
     const socket = `${dir}/none.sock`;
-    await fails(NETCON, ['intercept', '--socket', socket, 'true'], { exit: 125, code: 'NETCON_SERVICE_ABSENT', says: /none\.sock/ });
+    await fails(NETCON, ['intercept', '--socket', socket, 'true'], {
+      exit: 125,
+      code: 'NETCON_SERVICE_ABSENT',
+      says: /none\.sock/,
+    });
     // A socket file that a killed service left.
-    execFileSync(python(), ['-c', `import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind("${socket}")`]);
+    execFileSync(python(), [
+      '-c',
+      `import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind("${socket}")`,
+    ]);
     await fails(NETCON, ['intercept', '--socket', socket, 'true'], { exit: 125, code: 'NETCON_SERVICE_ABSENT' });
-    await fails(NETCON, ['intercept', 'true'], { exit: 125, code: 'NETCON_SERVICE_ABSENT', env: { XDG_RUNTIME_DIR: dir } });
+    await fails(NETCON, ['intercept', 'true'], {
+      exit: 125,
+      code: 'NETCON_SERVICE_ABSENT',
+      env: { XDG_RUNTIME_DIR: dir },
+    });
     await fails(NETCON, ['show', '--socket', socket], { exit: 1, code: 'NETCON_SERVICE_ABSENT' });
   });
 
@@ -51,21 +71,26 @@ describe('netcon intercept', () => {
       ['None', 'NETCON_SERVICE_SILENT'],
     ]) {
       const socket = `${dir}/${code}.sock`;
-      const fake = new Process(python(), ['-u', '-c', `
+      const fake = new Process(python(), [
+        '-u',
+        '-c',
+        `
 import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind("${socket}"); s.listen(8); print("up")
 held = []
 while True:
     c, _ = s.accept(); held.append(c); frame = c.recv(4096); reply = ${reply}
     if reply: c.send(reply)
-`]);
+`,
+      ]);
       await fake.says(/up/);
       await fails(NETCON, ['intercept', '--socket', socket, 'true'], { exit: 125, code });
       await fake.stop();
     }
   });
 
-  test('a missing program', () => app('/no/such/program', { exit: 127, code: 'NETCON_APP_NOT_FOUND', says: /\/no\/such\/program/ }));
+  test('a missing program', () =>
+    app('/no/such/program', { exit: 127, code: 'NETCON_APP_NOT_FOUND', says: /\/no\/such\/program/ }));
   test('a program missing from PATH', () => app('no-such-program', { exit: 127, code: 'NETCON_APP_NOT_FOUND' }));
   test('a directory', () => app('/tmp', { exit: 126, code: 'NETCON_APP_DENIED' }));
   test('a file that may not be executed', () => app('/etc/passwd', { exit: 126, code: 'NETCON_APP_DENIED' }));
@@ -115,8 +140,16 @@ while True:
   });
 
   test('bad options', async () => {
-    await fails(NETCON, ['intercept', '--socket', service.socket, '--bypass', 'nonsense', 'true'], { exit: 2, code: 'NETCON_BYPASS_BAD' });
-    for (const args of [['intercept'], ['intercept', '--no-such-option', 'true'], ['no-such-command'], ['show', '--pid', 'x']]) {
+    await fails(NETCON, ['intercept', '--socket', service.socket, '--bypass', 'nonsense', 'true'], {
+      exit: 2,
+      code: 'NETCON_BYPASS_BAD',
+    });
+    for (const args of [
+      ['intercept'],
+      ['intercept', '--no-such-option', 'true'],
+      ['no-such-command'],
+      ['show', '--pid', 'x'],
+    ]) {
       const status = await ns.run(NETCON, args);
       assert.equal(status.code, 2, args.join(' '));
       assert.match(status.stderr, /^netcon: /);
@@ -142,7 +175,10 @@ while True:
     const dir = scratch();
     chownSync(dir, UID, UID);
     const theirs = await Service.start(ns, { dir, args: ['--no-tap', '--allow', 'all'], wrap: asUser() });
-    const other = ['setpriv', ['--reuid=12345', '--regid=12345', '--clear-groups', NETCON, 'intercept', '--socket', theirs.socket, 'true']];
+    const other = [
+      'setpriv',
+      ['--reuid=12345', '--regid=12345', '--clear-groups', NETCON, 'intercept', '--socket', theirs.socket, 'true'],
+    ];
     chmodSync(dir, 0o755);
     await fails(...other, { exit: 125, code: 'NETCON_SERVICE_UNTRUSTED' });
     await theirs.stop();
@@ -160,9 +196,12 @@ describe('netcon service', () => {
     assert.deepEqual(readdirSync(dir), files);
   }
 
-  test('a tap name that another service uses', () => refuses(['--tap', 'nc0'], { exit: 1, code: 'NETCON_TAP_BUSY', says: /nc0/ }));
-  test('the name of an interface that is no tap', () => refuses(['--tap', 'lo'], { exit: 1, code: 'NETCON_TAP_(BUSY|NAME|FAILED)', says: /lo/ }));
-  test('an impossible tap name', () => refuses(['--tap', 'a-name-that-is-far-too-long'], { exit: 2, code: 'NETCON_TAP_NAME' }));
+  test('a tap name that another service uses', () =>
+    refuses(['--tap', 'nc0'], { exit: 1, code: 'NETCON_TAP_BUSY', says: /nc0/ }));
+  test('the name of an interface that is no tap', () =>
+    refuses(['--tap', 'lo'], { exit: 1, code: 'NETCON_TAP_(BUSY|NAME|FAILED)', says: /lo/ }));
+  test('an impossible tap name', () =>
+    refuses(['--tap', 'a-name-that-is-far-too-long'], { exit: 2, code: 'NETCON_TAP_NAME' }));
   test('a bad CIDR', async () => {
     for (const cidr of ['10.77.0.2', '10.77.0.2/33', '10.77.0/24', 'fd77::2/129', 'banana', '']) {
       await refuses(['--no-tap', '--address', cidr], { exit: 2, code: 'NETCON_ADDRESS_INVALID' });
@@ -170,30 +209,47 @@ describe('netcon service', () => {
     await refuses(['--tap', 'nc9', '--host-address', '10.77.0.0/abc'], { exit: 2, code: 'NETCON_ADDRESS_INVALID' });
   });
   test('one address for both ends', () =>
-    refuses(['--tap', 'nc9', '--address', '10.77.9.2/24', '--host-address', '10.77.9.2/24'], { exit: 2, code: 'NETCON_ADDRESS_CONFLICT' }));
+    refuses(['--tap', 'nc9', '--address', '10.77.9.2/24', '--host-address', '10.77.9.2/24'], {
+      exit: 2,
+      code: 'NETCON_ADDRESS_CONFLICT',
+    }));
   test('bad options', async () => {
     await refuses(['--no-tap', '--fault', 'loss=200%'], { exit: 2, code: 'NETCON_OPTION_BAD' });
     await refuses(['--no-tap', '--name', '../escape'], { exit: 2, code: 'NETCON_OPTION_BAD' });
     await refuses(['--no-tap', '--allow', 'user:no-such-user'], { exit: 2, code: 'NETCON_POLICY_UNKNOWN' });
   });
   test('a socket path that is too long', () =>
-    fails(NETCON, ['service', '--no-tap', '--socket', `/tmp/${'x'.repeat(120)}.sock`], { exit: 2, code: 'NETCON_SOCKET_TOO_LONG' }));
+    fails(NETCON, ['service', '--no-tap', '--socket', `/tmp/${'x'.repeat(120)}.sock`], {
+      exit: 2,
+      code: 'NETCON_SOCKET_TOO_LONG',
+    }));
   test('a directory that cannot be written', async () => {
     const dir = scratch();
     chmodSync(dir, 0o755);
-    await refuses(['--no-tap'], { exit: 1, code: 'NETCON_(SOCKET_BIND|NATIVE_FAILED|SYSTEM)' }, { wrap: asUser(), dir });
+    await refuses(
+      ['--no-tap'],
+      { exit: 1, code: 'NETCON_(SOCKET_BIND|NATIVE_FAILED|SYSTEM)' },
+      { wrap: asUser(), dir },
+    );
   });
   test('a second service of the same name', async () => {
-    const status = await fails(NETCON, ['service', '--no-tap', '--socket', service.socket], { exit: 1, code: 'NETCON_ALREADY_RUNNING' });
+    const status = await fails(NETCON, ['service', '--no-tap', '--socket', service.socket], {
+      exit: 1,
+      code: 'NETCON_ALREADY_RUNNING',
+    });
     assert.match(status.stderr, new RegExp(String(service.pid)));
     assert.equal((await service.run('true', [])).code, 0, 'the first one serves on');
   });
-  test('a missing app', () => refuses(['--tap', 'nc9', '--', 'no-such-program'], { exit: 127, code: 'NETCON_APP_NOT_FOUND' }));
+  test('a missing app', () =>
+    refuses(['--tap', 'nc9', '--', 'no-such-program'], { exit: 127, code: 'NETCON_APP_NOT_FOUND' }));
 
   test('no right to open a tap: says so, and serves programs among themselves', async () => {
     const dir = scratch();
     chownSync(dir, UID, UID);
-    for (const [wrap, code] of [[withTun('0600'), 'TAP_DENIED'], [withTun(null), 'TAP_NO_DEVICE']]) {
+    for (const [wrap, code] of [
+      [withTun('0600'), 'TAP_DENIED'],
+      [withTun(null), 'TAP_NO_DEVICE'],
+    ]) {
       const poor = await Service.start(ns, { dir, args: ['--tap', 'nc9'], wrap: [...wrap, ...asUser()] });
       assert.match(poor.process.stdout, /no tap/);
       assert.match(poor.process.stdout, /programs reach each other only/, code);

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { curlDown, curlUp, GIB, MIB, startHttpServer, wgetDown, wgetUp } from '../lib/http.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { pattern } from '../lib/pattern.mjs';
-import { HOST4, HOST6, scratch, Service } from '../lib/service.mjs';
+import { HOST4, HOST6, Service, scratch } from '../lib/service.mjs';
 
 describe('clients in netcon, servers of the host', () => {
   let service;
@@ -19,7 +19,10 @@ describe('clients in netcon, servers of the host', () => {
     await service?.stop();
   });
 
-  for (const [name, host] of [['IPv4', HOST4], ['IPv6', HOST6]]) {
+  for (const [name, host] of [
+    ['IPv4', HOST4],
+    ['IPv6', HOST6],
+  ]) {
     test(`curl downloads 8 MiB over ${name}`, () => curlDown(service, http.url(host), 8 * MIB));
     test(`curl uploads 8 MiB over ${name}`, () => curlUp(service, http.url(host), 8 * MIB));
     test(`wget downloads 8 MiB over ${name}`, () => wgetDown(service, http.url(host), 8 * MIB));

@@ -38,7 +38,9 @@ describe('a program sees the same as with kernel TCP', { concurrency: 2 }, () =>
           if (entry) used.add(entry);
           return !entry;
         });
-        const lines = unknown.map(({ section, native, netcon }) => `[${section}]\n  native: ${native}\n  netcon: ${netcon}\n`);
+        const lines = unknown.map(
+          ({ section, native, netcon }) => `[${section}]\n  native: ${native}\n  netcon: ${netcon}\n`,
+        );
         if (lines.length > 0) assert.fail(`\n${lines.join('')}`);
         assert.equal(actual.code, 0, `under netcon: ${actual.code ?? actual.signal} ${actual.stderr}`);
       });
@@ -46,6 +48,9 @@ describe('a program sees the same as with kernel TCP', { concurrency: 2 }, () =>
   }
 
   test('each known difference is still one', () => {
-    assert.deepEqual(KNOWN.filter((entry) => !used.has(entry)), []);
+    assert.deepEqual(
+      KNOWN.filter((entry) => !used.has(entry)),
+      [],
+    );
   });
 });

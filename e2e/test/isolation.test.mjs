@@ -7,7 +7,7 @@ import { Namespace } from '../lib/netns.mjs';
 import { E2E, LIBRARY } from '../lib/paths.mjs';
 import { patternHash } from '../lib/pattern.mjs';
 import { which } from '../lib/process.mjs';
-import { HOST4, HOST6, STACK4, STACK6, scratch, Service } from '../lib/service.mjs';
+import { HOST4, HOST6, Service, STACK4, STACK6, scratch } from '../lib/service.mjs';
 
 let ns;
 let service;
@@ -63,8 +63,17 @@ describe('inside a chroot', () => {
   function enter(script) {
     const root = scratch();
     const binds = ['/usr', '/lib', '/lib64', '/bin', '/etc/ssl', '/dev', LIBRARY, E2E];
-    const lines = binds.map((path) => `if [ -d ${path} ]; then mkdir -p ${root}${path}; else mkdir -p $(dirname ${root}${path}); touch ${root}${path}; fi; mount --bind ${path} ${root}${path}`);
-    const mount = ['set -e', 'mount --make-rprivate /', `mount -t tmpfs none ${root}`, ...lines, `mkdir ${root}/tmp`].join('\n');
+    const lines = binds.map(
+      (path) =>
+        `if [ -d ${path} ]; then mkdir -p ${root}${path}; else mkdir -p $(dirname ${root}${path}); touch ${root}${path}; fi; mount --bind ${path} ${root}${path}`,
+    );
+    const mount = [
+      'set -e',
+      'mount --make-rprivate /',
+      `mount -t tmpfs none ${root}`,
+      ...lines,
+      `mkdir ${root}/tmp`,
+    ].join('\n');
     // Intercepted first, as sshd or vsftpd are, the program goes into its chroot afterwards.
     return ['unshare', ['-m', '/bin/sh', '-c', `${mount}\nexec chroot ${root} /bin/sh -c '${script}'`]];
   }

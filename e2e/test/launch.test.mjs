@@ -36,7 +36,8 @@ test('exit statuses, signals, arguments, environment and streams are the program
 });
 
 test('limits, signal dispositions, mask and descriptors are as without netcon', async () => {
-  const look = 'ulimit -Sn; ulimit -Hn; grep -E "^Sig(Ign|Blk|Cgt)|^Threads" /proc/$$/status; ls /proc/$$/fd | head -3; umask';
+  const look =
+    'ulimit -Sn; ulimit -Hn; grep -E "^Sig(Ign|Blk|Cgt)|^Threads" /proc/$$/status; ls /proc/$$/fd | head -3; umask';
   const plain = await run('/bin/bash', ['-c', `ulimit -Sn 777; trap "" HUP USR2; exec /bin/bash -c '${look}'`]);
   const [netcon, args] = service.command('/bin/bash', ['-c', look]);
   const line = [netcon, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
@@ -45,13 +46,26 @@ test('limits, signal dispositions, mask and descriptors are as without netcon', 
 });
 
 test('a chain of scripts and interpreters is followed', async () => {
-  const said = await service.must('/bin/sh', ['-c', `exec env FOO=1 bash -c '${python()} -c "import socket; s=socket.create_server((\\"127.0.0.1\\", 0)); c=socket.create_connection(s.getsockname()); print(c.getpeername()==s.getsockname())"'`]);
+  const said = await service.must('/bin/sh', [
+    '-c',
+    `exec env FOO=1 bash -c '${python()} -c "import socket; s=socket.create_server((\\"127.0.0.1\\", 0)); c=socket.create_connection(s.getsockname()); print(c.getpeername()==s.getsockname())"'`,
+  ]);
   assert.equal(said, 'True\n');
 });
 
 test('netcon service -- app: one command, the app’s exit status, and nothing left', async () => {
   const ns = new Namespace({ loopback: false });
-  const status = await ns.run(NETCON, ['service', '--tap', 'nc1', '--name', `e2e-${process.pid}`, '--', '/bin/sh', '-c', 'ip -o addr show dev nc1 | wc -l; exit 7']);
+  const status = await ns.run(NETCON, [
+    'service',
+    '--tap',
+    'nc1',
+    '--name',
+    `e2e-${process.pid}`,
+    '--',
+    '/bin/sh',
+    '-c',
+    'ip -o addr show dev nc1 | wc -l; exit 7',
+  ]);
   assert.equal(status.code, 7, status.stderr);
   assert.ok(Number(status.stdout) >= 2, status.stdout);
   assert.deepEqual(ns.interfaces(), ['lo']);
@@ -70,7 +84,9 @@ test('the cost at start', async (t) => {
   const plain = await median(which('true'), []);
   const node = await median(process.execPath, ['-e', '0']);
   const intercepted = await median(...service.command(which('true'), []));
-  t.diagnostic(`true: ${plain.toFixed(1)} ms; node alone: ${node.toFixed(1)} ms; netcon intercept true: ${intercepted.toFixed(1)} ms`);
+  t.diagnostic(
+    `true: ${plain.toFixed(1)} ms; node alone: ${node.toFixed(1)} ms; netcon intercept true: ${intercepted.toFixed(1)} ms`,
+  );
   // 150 ms on a quiet machine; the tests of this project keep both processors busy.
   assert.ok(intercepted - plain < 600, `${intercepted} ms`);
 });
@@ -81,10 +97,14 @@ test('a program that never makes a socket leaves no session behind', async () =>
 });
 
 test('show lists sockets as ss does', async () => {
-  const app = service.start(python(), ['-u', '-c', `
+  const app = service.start(python(), [
+    '-u',
+    '-c',
+    `
 import socket, time
 s = socket.create_server(("127.0.0.1", 8080)); c = socket.create_connection(("127.0.0.1", 8080)); a, _ = s.accept()
-print("up"); time.sleep(60)`]);
+print("up"); time.sleep(60)`,
+  ]);
   await app.says(/up/);
   const rows = await until(async () => {
     const all = await service.show();

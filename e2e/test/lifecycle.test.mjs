@@ -7,7 +7,7 @@ import { curlDown, MIB, startHttpServer } from '../lib/http.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { NETCON } from '../lib/paths.mjs';
 import { cpuMs, isAlive, sleep, until, which } from '../lib/process.mjs';
-import { HOST4, STACK4, scratch, Service } from '../lib/service.mjs';
+import { HOST4, Service, STACK4, scratch } from '../lib/service.mjs';
 import { asUser, UID } from '../lib/unprivileged.mjs';
 
 /** A program that holds a listener, a connection within netcon and one to the host, and says what becomes of them. */
@@ -37,7 +37,10 @@ describe('the end of the service', () => {
       assert.ok(ns.interfaces().includes('nc0'));
       const nginx = await startNginx(service, webRoot([10_000]), 8000);
       await curlDown(ns, `http://${STACK4}:8000`, 10_000);
-      const children = readFileSync(`/proc/${service.pid}/task/${service.pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+      const children = readFileSync(`/proc/${service.pid}/task/${service.pid}/children`, 'utf8')
+        .trim()
+        .split(' ')
+        .filter(Boolean);
       assert.equal((await service.stop(signal)).code, 0);
       assert.deepEqual(ns.interfaces(), ['lo']);
       assert.deepEqual(readdirSync(service.dir), []);
@@ -56,9 +59,14 @@ describe('the end of the service', () => {
     const service = ns.start('env', [...asUser(), NETCON, 'service', '--no-tap', '--name', name], { env });
     await service.says(/^ {2}try /m);
     assert.match(await ns.must(NETCON, ['show', 'status', '--name', name], { env }), new RegExp(name));
-    await ns.must(NETCON, ['intercept', '--name', name, 'true'], { env: { ...env } }).catch((error) => assert.match(String(error), /UNTRUSTED/));
+    await ns
+      .must(NETCON, ['intercept', '--name', name, 'true'], { env: { ...env } })
+      .catch((error) => assert.match(String(error), /UNTRUSTED/));
     assert.equal((await service.stop()).code, 0);
-    assert.deepEqual(readdirSync(dir, { recursive: true }).filter((file) => file !== 'netcon'), []);
+    assert.deepEqual(
+      readdirSync(dir, { recursive: true }).filter((file) => file !== 'netcon'),
+      [],
+    );
   });
 
   test('killed with -9: programs get errors at once and do not spin', async () => {
@@ -72,15 +80,23 @@ describe('the end of the service', () => {
     app.child.stdin.write('\n');
     await app.says(/accept .*/);
     const said = app.stdout.split('\n').slice(1);
-    for (const line of said.filter((l) => l.startsWith('read'))) assert.match(line, /ConnectionResetError 104|value b''/);
-    for (const line of said.filter((l) => l.startsWith('write'))) assert.match(line, /BrokenPipeError 32|ConnectionResetError 104/);
+    for (const line of said.filter((l) => l.startsWith('read')))
+      assert.match(line, /ConnectionResetError 104|value b''/);
+    for (const line of said.filter((l) => l.startsWith('write')))
+      assert.match(line, /BrokenPipeError 32|ConnectionResetError 104/);
     for (const line of said.filter((l) => /^(socket|connect|bind)/.test(l))) assert.match(line, /OSError 100/, line);
-    assert.match(said.find((l) => l.startsWith('accept')), /Timeout|BlockingIOError|timed out|None/i);
+    assert.match(
+      said.find((l) => l.startsWith('accept')),
+      /Timeout|BlockingIOError|timed out|None/i,
+    );
     const processes = [app.pid, nginx.pid];
     const before = processes.map(cpuMs);
     await sleep(1500);
     const spent = processes.map((pid, i) => cpuMs(pid) - before[i]);
-    assert.ok(spent.every((ms) => ms <= 30), `CPU in 1.5 s: ${spent} ms`);
+    assert.ok(
+      spent.every((ms) => ms <= 30),
+      `CPU in 1.5 s: ${spent} ms`,
+    );
     // What a killed service leaves is no obstacle to the next one.
     const next = await Service.start(ns, { dir: service.dir });
     assert.equal((await next.run('true', [])).code, 0);
@@ -95,25 +111,36 @@ describe('fail closed', () => {
     const kernel = await startHttpServer(ns, '127.0.0.1');
     const service = await Service.start(ns, { args: ['--no-tap'] });
     const url = kernel.url('127.0.0.1');
-    const curl = (intercept) => service.run(which('curl'), ['-sS', '--noproxy', '*', '-m', '5', '-o', '/dev/null', '-w', '%{http_code}', `${url}/bytes/10`], { intercept });
+    const curl = (intercept) =>
+      service.run(
+        which('curl'),
+        ['-sS', '--noproxy', '*', '-m', '5', '-o', '/dev/null', '-w', '%{http_code}', `${url}/bytes/10`],
+        { intercept },
+      );
     // 127.0.0.1 is inside netcon: the kernel's server is not there.
     assert.equal((await curl()).code, 7, 'connection refused');
     assert.equal((await curl(['--bypass', '127.0.0.0/8'])).stdout, '200');
     assert.equal((await curl(['--bypass', 'all'])).stdout, '200');
     assert.equal((await curl(['--bypass', '10.0.0.0/8'])).code, 7);
-    const waiting = service.start('/bin/bash', ['-c', `sleep 1; ${which('curl')} -sS --noproxy "*" -m 5 ${url}/bytes/10; echo "rc $?"`]);
+    const waiting = service.start('/bin/bash', [
+      '-c',
+      `sleep 1; ${which('curl')} -sS --noproxy "*" -m 5 ${url}/bytes/10; echo "rc $?"`,
+    ]);
     await sleep(300);
     await service.stop('SIGKILL');
     const late = await waiting.end();
     assert.match(late.stdout, /rc [1-9]/);
     const udp = await Service.start(ns, { args: ['--no-tap'] });
-    const kinds = await udp.must(python(), ['-c', `
+    const kinds = await udp.must(python(), [
+      '-c',
+      `
 import socket
 for f in (socket.AF_INET, socket.AF_INET6):
     for k in (socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET):
         try: socket.socket(f, k); print("got one")
         except OSError as e: print(e.errno)
-socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); socket.socket(socket.AF_NETLINK, socket.SOCK_RAW); print("others work")`]);
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); socket.socket(socket.AF_NETLINK, socket.SOCK_RAW); print("others work")`,
+    ]);
     // EPROTONOSUPPORT, ESOCKTNOSUPPORT
     assert.match(kinds, /^(9[34]\n){6}others work\n$/);
     await udp.stop();
@@ -132,7 +159,11 @@ test('sessions, sockets and descriptors do not pile up', async () => {
   const before = count();
   for (let i = 0; i < 3; i++) await churn();
   await until(async () => (await service.show('sessions')).length === 0);
-  await until(() => count() <= before, 5000, () => `descriptors: ${before}, then ${count()}`);
+  await until(
+    () => count() <= before,
+    5000,
+    () => `descriptors: ${before}, then ${count()}`,
+  );
   await http.server.stop();
   await service.stop();
 });

@@ -7,7 +7,7 @@ import { curlDown, MIB, startHttpServer } from '../lib/http.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { BIN, E2E } from '../lib/paths.mjs';
 import { cpuMs, sleep, until, which } from '../lib/process.mjs';
-import { HOST4, STACK4, STACK6, Service } from '../lib/service.mjs';
+import { HOST4, Service, STACK4, STACK6 } from '../lib/service.mjs';
 
 let ns;
 let service;
@@ -33,12 +33,18 @@ test('garbage on the RPC socket', async () => {
   await settled();
   const before = descriptors();
   // While some misbehave, others are served.
-  const evil = [1, 2, 3].map((seed) => ns.must(python(), [`${E2E}programs/misbehave.py`, service.socket, String(seed), '120'], { ms: 60_000 }));
+  const evil = [1, 2, 3].map((seed) =>
+    ns.must(python(), [`${E2E}programs/misbehave.py`, service.socket, String(seed), '120'], { ms: 60_000 }),
+  );
   for (let i = 0; i < 5; i++) await curlDown(service, http.url(HOST4), MIB);
   assert.match(await service.must(`${BIN}threads`, ['4']), /good 160 served 160 of 160/);
   for (const said of await Promise.all(evil)) assert.match(said, /done/);
   await settled();
-  await until(() => descriptors() <= before, 5000, () => `descriptors: ${before}, then ${descriptors()}`);
+  await until(
+    () => descriptors() <= before,
+    5000,
+    () => `descriptors: ${before}, then ${descriptors()}`,
+  );
   await curlDown(service, http.url(HOST4), MIB);
   const idle = cpuMs(service.pid);
   await sleep(1000);
@@ -47,7 +53,11 @@ test('garbage on the RPC socket', async () => {
 
 test('garbage on the wire', async () => {
   // Frames of every kind to the stack, by the host's packet socket.
-  await ns.must(python(), ['-c', `
+  await ns.must(
+    python(),
+    [
+      '-c',
+      `
 import random, socket
 rng = random.Random(5)
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(("nc0", 0))
@@ -68,7 +78,10 @@ for i in range(6000):
         l4 = rng.randbytes(rng.randrange(0, 80)); f = to + mac + b"\\x86\\xdd" + b"\\x60\\0\\0\\0" + rng.choice([len(l4), 65535, 0]).to_bytes(2, "big") + bytes([rng.choice([0, 6, 17, 43, 44, 58, 60]), 255]) + rng.choice(v6) + rng.choice(v6) + l4
     try: s.send(f.ljust(14, b"\\0"))
     except OSError: pass
-`], { ms: 60_000 });
+`,
+    ],
+    { ms: 60_000 },
+  );
   await curlDown(service, http.url(HOST4), MIB);
   await ns.must(which('ping'), ['-c', '1', '-W', '2', STACK4]);
 });
@@ -83,5 +96,9 @@ test('programs that are killed in the middle leave nothing', async () => {
     await app.end();
   }
   await settled();
-  await until(() => descriptors() <= before, 8000, () => `descriptors: ${before}, then ${descriptors()}`);
+  await until(
+    () => descriptors() <= before,
+    8000,
+    () => `descriptors: ${before}, then ${descriptors()}`,
+  );
 });

@@ -10,7 +10,7 @@ import { curlDown, curlUp, GIB, MIB, startHttpServer, wgetDown } from '../lib/ht
 import { Namespace } from '../lib/netns.mjs';
 import { pattern } from '../lib/pattern.mjs';
 import { which } from '../lib/process.mjs';
-import { STACK4, STACK6, Service } from '../lib/service.mjs';
+import { Service, STACK4, STACK6 } from '../lib/service.mjs';
 
 const SIZES = [10_000, 8 * MIB];
 let ns;
@@ -70,7 +70,10 @@ web('nginx with two workers', 8001, async (port) => {
   return nginx;
 });
 web('python3 -m http.server', 8002, (port) => startPythonHttp(service, root, port));
-web('a Node http server', 8003, async (port) => (await startHttpServer(service, '::', port)).server, { large: true, upload: true });
+web('a Node http server', 8003, async (port) => (await startHttpServer(service, '::', port)).server, {
+  large: true,
+  upload: true,
+});
 
 describe('redis-server', () => {
   const port = 6379;
@@ -82,15 +85,26 @@ describe('redis-server', () => {
 
   for (const [who, client, host] of ROUTES) {
     test(`serves ${who}`, async () => {
-      const cli = (args, options) => client().must(which('redis-cli'), ['-h', host, '-p', String(port), ...args], options);
+      const cli = (args, options) =>
+        client().must(which('redis-cli'), ['-h', host, '-p', String(port), ...args], options);
       assert.equal(await cli(['ping']), 'PONG\n');
-      const value = [...pattern(3_000_000)].map((chunk) => chunk.toString('hex')).join('').slice(0, 3_000_000);
+      const value = [...pattern(3_000_000)]
+        .map((chunk) => chunk.toString('hex'))
+        .join('')
+        .slice(0, 3_000_000);
       assert.equal(await cli(['-x', 'set', 'blob'], { input: value }), 'OK\n');
       const got = (await cli(['--raw', 'get', 'blob'])).trimEnd();
       assert.equal(createHash('sha256').update(got).digest('hex'), createHash('sha256').update(value).digest('hex'));
       const peers = await cli(['client', 'list']);
-      const expected = { [STACK4]: who.startsWith('the host') ? '10.77.0.1' : STACK4, [STACK6]: who.startsWith('the host') ? 'fd77::1' : STACK6 };
-      assert.match(peers, new RegExp(` addr=\\[?${(expected[host] ?? host).replaceAll('.', '\\.')}\\]?:\\d+ `), 'the client’s real address');
+      const expected = {
+        [STACK4]: who.startsWith('the host') ? '10.77.0.1' : STACK4,
+        [STACK6]: who.startsWith('the host') ? 'fd77::1' : STACK6,
+      };
+      assert.match(
+        peers,
+        new RegExp(` addr=\\[?${(expected[host] ?? host).replaceAll('.', '\\.')}\\]?:\\d+ `),
+        'the client’s real address',
+      );
     });
   }
   test('redis-benchmark with 20 clients and pipelines', async () => {

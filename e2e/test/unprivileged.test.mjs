@@ -7,7 +7,7 @@ import { curlDown, curlUp, MIB, startHttpServer } from '../lib/http.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { BIN, NETCON } from '../lib/paths.mjs';
 import { patternHash } from '../lib/pattern.mjs';
-import { HOST4, HOST6, STACK4, scratch, Service } from '../lib/service.mjs';
+import { HOST4, HOST6, Service, STACK4, scratch } from '../lib/service.mjs';
 import { asUser, UID, USER, withTun } from '../lib/unprivileged.mjs';
 
 /** A directory that belongs to the user. */
