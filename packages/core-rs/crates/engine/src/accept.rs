@@ -80,6 +80,19 @@ impl Engine {
         }
     }
 
+    /// The same for all listeners, so that what is shown is true.
+    pub(crate) fn count_all_accepted(&mut self) {
+        let listeners: Vec<SocketKey> = self
+            .table
+            .iter()
+            .filter(|s| matches!(&s.role, Role::Listener(l) if !l.queued.is_empty()))
+            .map(|s| s.key)
+            .collect();
+        for key in listeners {
+            self.compare_queue(key);
+        }
+    }
+
     fn compare_queue(&mut self, key: SocketKey) {
         let Some(socket) = self.table.get_mut(key) else {
             return;

@@ -19,7 +19,7 @@ use netcon_wire::{Op, Reply, SockAddr, SocketName, SocketState};
 
 use crate::engine::Engine;
 use crate::native;
-use crate::rpc::errno::{EALREADY, ECONNABORTED, EINPROGRESS, EIO, EISCONN, ESTALE};
+use crate::rpc::errno::{EALREADY, ECONNABORTED, EINPROGRESS, EIO, EISCONN, ENETUNREACH, ESTALE};
 use crate::rpc::{Answer, Failure};
 use crate::stream::Stream;
 use crate::table::{Role, SocketKey};
@@ -99,6 +99,12 @@ impl Engine {
             },
             IpAddr::V4(_) | IpAddr::V6(_) => to,
         };
+        if let IpAddr::V6(ip) = to.ip
+            && ip.to_ipv4_mapped().is_some()
+            && self.bind_options(key).v6only
+        {
+            return Err(Failure(ENETUNREACH));
+        }
         let pcb = self.pcb(key)?;
         let options = self
             .table

@@ -190,7 +190,6 @@ fn find_fill() -> io::Result<usize> {
 pub(crate) mod libc_errno {
     //! Errnos of unix(7) calls that the engine tells apart; asm-generic/errno.h.
     pub(crate) const EPROTOTYPE: i32 = 91;
-    pub(crate) const ECONNRESET: i32 = 104;
     pub(crate) const ECONNREFUSED: i32 = 111;
 }
 

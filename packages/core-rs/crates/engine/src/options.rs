@@ -336,6 +336,11 @@ impl Options {
         self.value(IPV6, IPV6_V6ONLY) != 0
     }
 
+    pub(crate) fn set_v6only(&mut self) {
+        // A value that set_int takes.
+        let _ = self.set_int(IPV6, IPV6_V6ONLY, &1i32.to_ne_bytes());
+    }
+
     /// Whether accept(2) has something to copy by hand, since AF_UNIX inherits nothing.
     pub(crate) fn inherits(&self) -> bool {
         self.linger.is_some()

@@ -4,6 +4,7 @@
 //! number in a frame, says which socket is meant.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use netcon_stack::{BindError, BindOptions, ListenError, PcbId};
@@ -27,6 +28,8 @@ pub(crate) mod errno {
     pub(crate) const EBADF: u32 = 9;
     pub(crate) const EINVAL: u32 = 22;
     pub(crate) const ENFILE: u32 = 23;
+    pub(crate) const EPIPE: u32 = 32;
+    pub(crate) const ENETUNREACH: u32 = 101;
     pub(crate) const ENOTSOCK: u32 = 88;
     pub(crate) const EOPNOTSUPP: u32 = 95;
     pub(crate) const EADDRINUSE: u32 = 98;
@@ -270,6 +273,13 @@ impl Engine {
         if let Some(socket) = self.table.get_mut(key) {
             socket.bound = Some(bound);
             socket.local = Some(bound);
+            if let IpAddr::V6(ip) = bound.ip
+                && !ip.is_unspecified()
+                && ip.to_ipv4_mapped().is_none()
+            {
+                // __inet6_bind() in net/ipv6/af_inet6.c: such a socket speaks IPv6 only.
+                socket.options.set_v6only();
+            }
         }
         Ok(Answer::Addr(bound))
     }

@@ -113,6 +113,7 @@ impl Engine {
 
     pub(crate) fn socket_rows(&mut self) -> Vec<SocketRow> {
         self.reap();
+        self.count_all_accepted();
         let mut rows: Vec<SocketRow> = self
             .table
             .iter()

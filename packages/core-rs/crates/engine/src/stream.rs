@@ -22,7 +22,7 @@ use netcon_sys::epoll::Ready;
 use netcon_sys::{peer, unix};
 
 use crate::engine::Engine;
-use crate::native::libc_errno::ECONNRESET;
+use crate::rpc::errno::EPIPE;
 use crate::table::{Role, Socket, SocketKey};
 
 /// Most bytes moved for one socket and direction before the next socket's turn.
@@ -184,28 +184,36 @@ impl Engine {
 
     /// Closes our end so that the program sees the error and not a clean end of file.
     fn end_with_error(&mut self, key: SocketKey, cause: Cause) {
-        let Some(end) = self.retire(key) else { return };
-        // Closing with unread bytes in our queue makes the kernel tell the program ECONNRESET.
-        let shown = unread(&end) || {
+        let Some((end, peer_done)) = self.retire(key) else {
+            return;
+        };
+        // tcp_reset() in net/ipv4/tcp_input.c: after the peer's FIN a reset is EPIPE, and reading
+        // stays at the end of file.
+        let after_fin = peer_done && cause == Cause::Reset;
+        let errno = if after_fin {
+            EPIPE
+        } else {
+            cause.errno().unsigned_abs()
+        };
+        if !after_fin && !unread(&end) {
+            // Closing with unread bytes in our queue makes the kernel tell the program ECONNRESET.
             let pids = self
                 .sessions
                 .iter()
                 .map(|s| s.credentials.pid)
                 .filter(|&p| p != 0);
-            peer::poison(end.as_fd(), pids)
-        };
-        let errno = cause.errno();
-        if (!shown || errno != ECONNRESET)
-            && let Some(socket) = self.table.get_mut(key)
-        {
-            // The library asks when it meets an end of file or ECONNRESET.
-            socket.error = Some(errno.unsigned_abs());
+            peer::poison(end.as_fd(), pids);
+        }
+        if let Some(socket) = self.table.get_mut(key) {
+            // The library asks when it meets an end of file, EPIPE or ECONNRESET: the kernel's word
+            // alone may be lost, or be another error's.
+            socket.error = Some(errno);
         }
     }
 
     /// The connection is over, and so is our end; its entry stays for the program to ask about,
     /// among a bounded number of such.
-    fn retire(&mut self, key: SocketKey) -> Option<OwnedFd> {
+    fn retire(&mut self, key: SocketKey) -> Option<(OwnedFd, bool)> {
         let pcb = self.table.set_pcb(key, None);
         let socket = self.table.get_mut(key)?;
         let Role::Stream(stream) = std::mem::replace(&mut socket.role, Role::Ended) else {
@@ -225,7 +233,7 @@ impl Engine {
         {
             self.remove_socket(oldest);
         }
-        Some(stream.end)
+        Some((stream.end, stream.peer_done))
     }
 }
 
