@@ -2,7 +2,7 @@ import { here, NetconError } from '@netcon/api/local';
 import { type Daemon, type ServiceOptions, startDaemon } from '@netcon/api/server';
 import { checkTarget, findLibrary, starter } from '@netcon/intercept';
 import { announce } from './announce.js';
-import { runApp } from './app.js';
+import { AppSignals, runApp } from './app.js';
 import { explain } from './exit.js';
 import type { Launch } from './launch.js';
 
@@ -30,18 +30,24 @@ export async function runService(app: string[], flags: ServiceFlags, launch: Lau
     checkTarget(program, starter());
     findLibrary();
   }
-  const stopped = untilSignal(program !== undefined);
+  // Before anything is opened: a signal from now on ends in an orderly stop.
+  const signals = program === undefined ? untilSignal() : new AppSignals();
   const daemon = await startDaemon(optionsOf(flags), { at: here(), log });
   // With an app, standard output is the app's.
   (program === undefined ? process.stdout : process.stderr).write(announce(daemon.service));
-  if (program === undefined) {
-    await serveUntil(stopped, daemon);
-    return;
+  if (signals instanceof AppSignals) await serveApp(app, daemon, launch, signals);
+  else await serveUntil(signals, daemon);
+}
+
+async function serveApp(app: string[], daemon: Daemon, launch: Launch, signals: AppSignals): Promise<void> {
+  const { failed, config } = daemon.service;
+  const ended = runApp(app, config.paths.socket, launch, signals);
+  try {
+    const first = await Promise.race([ended, failed]);
+    if (first instanceof NetconError) process.stderr.write(explain(first));
+  } finally {
+    await daemon.stop();
   }
-  const ended = runApp(app, daemon.service.config.paths.socket, launch);
-  const first = await Promise.race([ended, daemon.service.failed]);
-  await daemon.stop();
-  if (first instanceof NetconError) process.stderr.write(explain(first));
   (await ended).leave();
 }
 
@@ -51,9 +57,8 @@ async function serveUntil(stopped: Promise<void>, daemon: Daemon): Promise<void>
   if (failure instanceof NetconError) throw failure;
 }
 
-/** Settles at the first signal that ends a service. With an app it is the app that decides: see app.ts. */
-function untilSignal(hasApp: boolean): Promise<void> {
-  if (hasApp) return new Promise(() => {});
+/** Settles at the first signal that ends a service. */
+function untilSignal(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
   });

@@ -154,18 +154,23 @@ test('service with an app ends with its exit status, and leaves nothing', () => 
   rmLeft();
 });
 
-test('a signal to a service with an app is for the app', async () => {
-  const script = 'trap "echo caught; exit 3" TERM; echo ready; while :; do sleep 0.1; done';
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+  test(`${signal} to a service with an app is for the app`, () => forApp(signal));
+}
+
+async function forApp(signal: NodeJS.Signals): Promise<void> {
+  const name = signal.slice(3);
+  const script = `trap "echo caught; exit 3" ${name}; echo ready; while :; do sleep 0.1; done`;
   const child = spawn(launcher, ['service', '--no-tap', '--socket', place.socket, '--', 'sh', '-c', script], {
     cwd: place.dir,
     env: place.env,
   });
   const running = new Running(child);
   await running.until(/ready/);
-  assert.deepEqual(await running.stop(), { code: 3, signal: null });
+  assert.deepEqual(await running.stop(signal), { code: 3, signal: null });
   assert.match(running.output, /caught/);
   rmLeft();
-});
+}
 
 test('a user that may not join is told the remedy', async (t) => {
   if (process.geteuid?.() !== 0) return t.skip('root is needed to become another user');
