@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { python } from '../lib/apps.mjs';
+import { python, startPythonHttp } from '../lib/apps.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { NETCON } from '../lib/paths.mjs';
 import { Process, which } from '../lib/process.mjs';
@@ -257,6 +257,16 @@ describe('netcon service', () => {
       assert.equal((await poor.stop()).code, 0);
     }
   });
+});
+
+test('an address that another program in netcon uses', async () => {
+  const first = await startPythonHttp(service, scratch(), 8080, '0.0.0.0');
+  const second = await service.run(python(), ['-m', 'http.server', '--bind', '0.0.0.0', '8080']);
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, /OSError: \[Errno 98\] Address already in use/);
+  const elsewhere = await service.run(python(), ['-m', 'http.server', '--bind', '10.99.99.99', '8081']);
+  assert.match(elsewhere.stderr, /OSError: \[Errno 99\] Cannot assign requested address/);
+  await first.stop();
 });
 
 test('a symbolic link to netcon works, from any directory', async () => {
