@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use netcon_sys::sockopt;
 use netcon_sys::unix::{self, Kind, Name};
-use netcon_wire::{Mark, SocketName};
+use netcon_wire::{Mark, SEND_BUFFER, SocketName};
 
 /// The smallest SO_SNDBUF: the kernel raises it to SOCK_MIN_SNDBUF (socket(7)).
 const MIN_SEND_BUFFER: i32 = 1;
@@ -96,6 +96,7 @@ impl Native {
         unix::connect(program, Name::Path(&self.private_path))?;
         let end = unix::accept(self.private.as_fd())?;
         sockopt::refuse_rights(end.as_fd());
+        enlarge(end.as_fd());
         Ok(end)
     }
 
@@ -110,6 +111,7 @@ impl Native {
     pub(crate) fn offer(&self, path: &Path, identity: &SocketName) -> io::Result<OwnedFd> {
         let end = unix::socket(Kind::Stream, true)?;
         sockopt::refuse_rights(end.as_fd());
+        enlarge(end.as_fd());
         self.name(end.as_fd(), identity)?;
         unix::connect(end.as_fd(), Name::Path(path))?;
         Ok(end)
@@ -170,6 +172,11 @@ pub(crate) fn release(
         }
     }
     Ok(())
+}
+
+/// A larger buffer is a matter of speed only.
+pub(crate) fn enlarge(fd: BorrowedFd<'_>) {
+    let _ = sockopt::force_send_buffer(fd, SEND_BUFFER);
 }
 
 pub(crate) fn set_mark(fd: BorrowedFd<'_>, mark: Mark) -> io::Result<()> {

@@ -225,6 +225,7 @@ impl Engine {
                 _ => ENOBUFS,
             })
         })?;
+        native::enlarge(fd.as_fd());
         let cookie = sockopt::cookie(fd.as_fd()).map_err(|_| Failure(EIO))?;
         self.table.set_cookie(key, cookie);
         self.set_state(key, SocketState::Fresh, Some(&fd));

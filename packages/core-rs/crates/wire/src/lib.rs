@@ -26,7 +26,7 @@ mod request;
 pub use addr::{Family, SockAddr};
 pub use cursor::{DecodeError, EncodeError};
 pub use frame::{HEADER_LEN, Header, MAGIC, MAX_FRAME, MAX_PAYLOAD, VERSION_MAJOR, VERSION_MINOR};
-pub use mark::{MARK_UNSET, Mark, SocketState};
+pub use mark::{MARK_UNSET, Mark, SEND_BUFFER, SocketState};
 pub use name::{NAME_LEN, SocketName};
 pub use reply::{HelloReply, MAX_ADDRESSES, MapReply, Reply, Status, refuse};
 pub use request::{

@@ -13,6 +13,11 @@ use crate::addr::Family;
 /// `SO_MAX_PACING_RATE` of a socket that nobody marked.
 pub const MARK_UNSET: u64 = u64::MAX;
 
+/// `SO_SNDBUF` of every unix socket that stands for a TCP socket, at both ends: the kernel doubles
+/// it, or gives what net.core.wmem_max allows. A TCP socket's grows to several times the default of
+/// a unix socket; measured: twice the default gains a third in bulk, more loses it to the caches.
+pub const SEND_BUFFER: i32 = 262_144;
+
 const MAGIC: u64 = 0x4e63; // "Nc"; the top 16 bits
 const KIND_SOCKET: u64 = 1;
 const KIND_CHANNEL: u64 = 2;

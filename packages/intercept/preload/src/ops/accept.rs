@@ -2,8 +2,9 @@
 
 use core::ffi::{c_int, c_void};
 
-use netcon_wire::SocketState;
+use netcon_wire::{SEND_BUFFER, SocketState};
 
+use crate::abi;
 use crate::detour::{Detour, Reason};
 use crate::errno::{self, Errno};
 use crate::identity::{self, Socket};
@@ -33,6 +34,8 @@ pub(crate) unsafe fn accept(
     };
     let (new, name) = accepted;
     identity::mark_accepted(new, socket.family, name.id);
+    // The service does the same for sockets that it creates.
+    let _ = sys::setsockopt(new, abi::SOL_SOCKET, abi::SO_SNDBUF, &SEND_BUFFER);
     if socket.inherits {
         carry::inherit(fd, new);
     }
