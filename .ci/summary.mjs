@@ -18,5 +18,14 @@ for (const [, passed, failed, ignored] of log.matchAll(
   total.skipped += Number(ignored);
 }
 
+// unittest: "Ran 28 tests in 3.3s", then "OK" or "FAILED (failures=1, errors=2)", with "skipped=1" in either.
+for (const [, ran, verdict] of log.matchAll(/^Ran (\d+) tests? in [\d.]+s\s+((?:OK|FAILED).*)$/gm)) {
+  const count = (what) => Number(new RegExp(`${what}=(\\d+)`).exec(verdict)?.[1] ?? 0);
+  const failed = count('failures') + count('errors');
+  total.failed += failed;
+  total.skipped += count('skipped');
+  total.passed += Number(ran) - failed - count('skipped');
+}
+
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 if (total.passed === 0 || total.failed > 0) process.exit(1);

@@ -19,7 +19,9 @@ use netcon_wire::{Op, Reply, SockAddr, SocketName, SocketState};
 
 use crate::engine::Engine;
 use crate::native;
-use crate::rpc::errno::{EALREADY, ECONNABORTED, EINPROGRESS, EIO, EISCONN, ENETUNREACH, ESTALE};
+use crate::rpc::errno::{
+    EALREADY, ECONNABORTED, EINPROGRESS, EINVAL, EIO, EISCONN, ENETUNREACH, ESTALE,
+};
 use crate::rpc::{Answer, Failure};
 use crate::stream::Stream;
 use crate::table::{Role, SocketKey};
@@ -295,6 +297,15 @@ impl Engine {
             | Role::Filled { .. }
             | Role::Stream(_)
             | Role::Ended) => socket.role = other,
+        }
+    }
+
+    /// The same, said by the program before its call returns: its poll is silent from then on.
+    pub(crate) fn detach_wait(&mut self, key: SocketKey) -> Failure {
+        self.wait_ended(key);
+        match self.table.get(key).map(|s| s.state) {
+            Some(SocketState::Connecting) => Failure(EALREADY),
+            _ => Failure(EINVAL),
         }
     }
 

@@ -11,8 +11,8 @@ use netcon_stack::{BindError, BindOptions, ListenError, PcbId};
 use netcon_sys::unix::{self, Kind};
 use netcon_sys::{diag, process, sockopt};
 use netcon_wire::{
-    CONNECT_WAIT, Family, MAX_FRAME, MapReply, Mark, Op, Reply, Request, SOCKET_NONBLOCK, SockAddr,
-    SocketName, SocketState,
+    CONNECT_DETACH, CONNECT_WAIT, Family, MAX_FRAME, MapReply, Mark, Op, Reply, Request,
+    SOCKET_NONBLOCK, SockAddr, SocketName, SocketState,
 };
 
 use crate::accept::{CHECK_AT, Listener};
@@ -129,6 +129,9 @@ impl Engine {
             Request::Bind { addr } => self.bind(key, addr)?,
             Request::Listen { backlog } => self.listen(key, &program, backlog)?,
             Request::Connect { addr, flags } => {
+                if flags & CONNECT_DETACH != 0 {
+                    return Err(self.detach_wait(key));
+                }
                 let reply_to = fds.pop();
                 if reply_to.is_some() != (flags & CONNECT_WAIT != 0) {
                     return Err(Failure(EINVAL));

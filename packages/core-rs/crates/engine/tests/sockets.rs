@@ -11,11 +11,13 @@ mod support;
 use std::os::fd::AsFd;
 
 use netcon_sys::{sockopt, unix};
-use netcon_wire::{Family, Mark, Request, SocketName, SocketState};
+use netcon_wire::{CONNECT_DETACH, CONNECT_WAIT, Family, Mark, Request, SocketName, SocketState};
 use support::{Got, Service, accept, read_exact, read_to_end, v4};
 
 const ECONNREFUSED: u32 = 111;
 const EINPROGRESS: u32 = 115;
+const EALREADY: u32 = 114;
+const EINVAL: u32 = 22;
 const EADDRINUSE: u32 = 98;
 const ENOTSOCK: u32 = 88;
 const ESTALE: u32 = 116;
@@ -357,4 +359,38 @@ fn immediate_failure_of_a_blocking_connect_is_answered() {
     let program = service.program();
     let client = program.socket(Family::Inet, 0);
     assert_eq!(program.connect(&client, v4("224.0.0.1", 80)), Err(101));
+}
+
+#[test]
+fn interrupted_connect_is_silent_until_it_is_done() {
+    let service = Service::start();
+    let program = service.program();
+    let (listener, at) = program.listener(v4("127.0.0.1", 0), 0);
+    let first = program.socket(Family::Inet, 0);
+    program.connect(&first, at).unwrap();
+    // The listener is full: this one waits, and is told to go on alone.
+    let second = program.socket(Family::Inet, 0);
+    let (wait, reply_to) = unix::pair(unix::Kind::SeqPacket).unwrap();
+    program.send(
+        &Request::Connect {
+            addr: at,
+            flags: CONNECT_WAIT,
+        },
+        &[&second, &reply_to],
+    );
+    let detach = Request::Connect {
+        addr: at,
+        flags: CONNECT_DETACH,
+    };
+    assert_eq!(program.ask(&detach, &[&second]).0, EALREADY);
+    drop((wait, reply_to));
+    assert!(
+        unix::send(second.as_fd(), b"x").is_err(),
+        "writable before it is connected"
+    );
+    let _server = accept(&listener);
+    let server = accept(&listener);
+    while unix::send(second.as_fd(), b"x").is_err() {}
+    assert_eq!(read_exact(&server, 1), b"x");
+    assert_eq!(program.ask(&detach, &[&second]).0, EINVAL);
 }

@@ -30,6 +30,6 @@ pub use mark::{MARK_UNSET, Mark, SEND_BUFFER, SocketState};
 pub use name::{NAME_LEN, SocketName};
 pub use reply::{HelloReply, MAX_ADDRESSES, MapReply, Reply, Status, refuse};
 pub use request::{
-    CONNECT_NONBLOCKING, CONNECT_WAIT, MAX_OPTION_LEN, MAX_PROGRAM_LEN, Op, Request,
-    SOCKET_CLOEXEC, SOCKET_NONBLOCK,
+    CONNECT_DETACH, CONNECT_NONBLOCKING, CONNECT_WAIT, MAX_OPTION_LEN, MAX_PROGRAM_LEN, Op,
+    Request, SOCKET_CLOEXEC, SOCKET_NONBLOCK,
 };

@@ -16,6 +16,9 @@ pub const SOCKET_CLOEXEC: u8 = 2;
 pub const CONNECT_NONBLOCKING: u8 = 1;
 /// CONNECT: the reply goes to the second fd passed, when the handshake has ended.
 pub const CONNECT_WAIT: u8 = 2;
+/// CONNECT: the wait was interrupted; a connect that is under way goes on as a non-blocking one.
+/// The address does not count. Answered by `EALREADY`, or `EINVAL` when none is under way.
+pub const CONNECT_DETACH: u8 = 4;
 
 /// Op numbers; the fds that travel with a request are named in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,8 @@ use core::ffi::{c_int, c_void};
 use core::net::{IpAddr, Ipv4Addr};
 
 use netcon_wire::{
-    CONNECT_NONBLOCKING, CONNECT_WAIT, Family, Reply, Request, SockAddr, SocketState,
+    CONNECT_DETACH, CONNECT_NONBLOCKING, CONNECT_WAIT, Family, Reply, Request, SockAddr,
+    SocketState,
 };
 
 use crate::abi::{self, Timespec};
@@ -130,6 +131,11 @@ fn first(socket: &Socket, addr: SockAddr) -> Result<c_int, Errno> {
     );
     let _ = sys::close(theirs);
     let answer = posted.and_then(|()| wait(mine, &mut buf));
+    if matches!(answer, Err(Errno::EINTR | Errno::EINPROGRESS)) {
+        // connect(2): it goes on, and poll tells when it is done; so it must be silent from now on.
+        let flags = CONNECT_DETACH;
+        let _ = rpc::call(&Request::Connect { addr, flags }, &[socket.fd], &mut buf);
+    }
     let _ = sys::close(mine);
     match answer {
         Err(Errno::EPIPE) => again(socket, addr),
