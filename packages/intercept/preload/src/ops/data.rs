@@ -54,6 +54,8 @@ fn receive_outcome(socket: &Socket, native: Option<Errno>) -> Result<isize, Errn
     match (socket.state, native) {
         // tcp_recvmsg: not connected. A unix socket says EINVAL.
         (SocketState::Fresh | SocketState::Listening, Some(Errno::EINVAL)) => Err(Errno::ENOTCONN),
+        // Without a hang-up the service holds its end, shut down for writing: that is a FIN.
+        (SocketState::Connected, None) if !identity::is_over(socket.fd) => Ok(0),
         (SocketState::Connected, None | Some(Errno::ECONNRESET)) => ending(socket.fd, unchanged),
         // A failed connect: its error once, then end of file. The native reset only woke the
         // program up.
