@@ -68,6 +68,8 @@ pub struct Engine {
     pub(crate) table: Table,
     pub(crate) sessions: Sessions,
     rpc: OwnedFd,
+    /// Given up when there is no other descriptor left.
+    spare: Option<fs::File>,
     /// Streams with something to move.
     pub(crate) dirty: VecDeque<SocketKey>,
     /// Listeners with connections that the program's queue had no room for.
@@ -173,6 +175,7 @@ impl Engine {
             table: Table::default(),
             sessions: Sessions::default(),
             rpc,
+            spare: fs::File::open("/dev/null").ok(),
             dirty: VecDeque::new(),
             handoff_due: Vec::new(),
             reap_due: false,
@@ -459,8 +462,18 @@ impl Engine {
         for _ in 0..EVENTS {
             match unix::accept(self.rpc.as_fd()) {
                 Ok(channel) => drop(self.add_session(channel, None)),
-                Err(_) => return,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => return self.turn_away(),
             }
         }
+    }
+
+    /// No descriptor is left: the next in the queue is let in with the spare one and turned away,
+    /// or the queue would keep the loop awake.
+    fn turn_away(&mut self) {
+        self.counters.refused += 1;
+        self.spare = None;
+        drop(unix::accept(self.rpc.as_fd()));
+        self.spare = fs::File::open("/dev/null").ok();
     }
 }

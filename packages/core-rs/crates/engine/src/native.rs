@@ -94,10 +94,22 @@ impl Native {
     ) -> io::Result<OwnedFd> {
         self.name(program, identity)?;
         unix::connect(program, Name::Path(&self.private_path))?;
-        let end = unix::accept(self.private.as_fd())?;
+        let end = self.accept_from(identity)?;
         sockopt::refuse_rights(end.as_fd());
         enlarge(end.as_fd());
         Ok(end)
+    }
+
+    /// Our end of the connection from the socket of that name. An earlier one may be left in the
+    /// queue: where there was no descriptor left to accept it with.
+    fn accept_from(&self, identity: &SocketName) -> io::Result<OwnedFd> {
+        loop {
+            let end = unix::accept(self.private.as_fd())?;
+            let peer = unix::peer_name(end.as_fd()).ok();
+            if peer.and_then(|name| SocketName::decode(&name).ok()) == Some(*identity) {
+                return Ok(end);
+            }
+        }
     }
 
     fn name(&self, fd: BorrowedFd<'_>, identity: &SocketName) -> io::Result<()> {

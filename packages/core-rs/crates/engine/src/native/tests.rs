@@ -38,3 +38,23 @@ fn long_directory_is_named_by_its_descriptor() {
     assert!(native.is_alive(&path));
     fs::remove_dir_all(dir.parent().unwrap()).unwrap();
 }
+
+#[test]
+fn connection_left_in_the_queue_is_not_taken_for_another() {
+    let dir = std::env::temp_dir().join(format!("netcon-native-queue-{}", std::process::id()));
+    let native = Native::new(&dir).unwrap();
+    let left = unix::socket(Kind::Stream, true).unwrap();
+    unix::connect(left.as_fd(), Name::Path(&native.private_path)).unwrap();
+    let here = netcon_wire::SockAddr::unspecified(netcon_wire::Family::Inet);
+    let identity = SocketName {
+        id: 1,
+        token: u64::from(std::process::id()),
+        local: here,
+        peer: here,
+    };
+    let program = unix::socket(Kind::Stream, true).unwrap();
+    let end = native.connect(program.as_fd(), &identity).unwrap();
+    unix::send(program.as_fd(), b"mine").unwrap();
+    assert_eq!(unix::peek(end.as_fd()).unwrap(), 1);
+    native.cleanup();
+}
