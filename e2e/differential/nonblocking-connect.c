@@ -34,7 +34,8 @@ static void over_edges(int l, const Addr *at)
 	CALL(connect(c, &at->sa, addr_len(at)));
 	n = epoll_wait(ep, &got, 1, DEADLINE_MS);
 	printf("first edge: %d %s\n", n, n > 0 ? events_text(got.events) : "");
-	CALL(epoll_wait(ep, &got, 1, 50));
+	n = epoll_wait(ep, &got, 1, 50);
+	printf("second edge: %d %s\n", n, n > 0 ? events_text(got.events) : "");
 	CALL(write(c, "hello", 5));
 	int s = accepted(l);
 	char b[8];

@@ -115,7 +115,7 @@ print("up"); time.sleep(60)`,
   assert.equal(listening.pid, app.pid);
   assert.equal(rows.filter((row) => row.state === 'ESTABLISHED').length, 2);
   const text = await service.ns.must(NETCON, ['show', '--socket', service.socket]);
-  assert.match(text, /^tcp +LISTEN +0 +0 +127\.0\.0\.1:8080 +\* +\d+\/python3/m);
+  assert.match(text, /^tcp +LISTEN +0 +128 +127\.0\.0\.1:8080 +\* +\d+\/python3/m);
   await app.stop('SIGKILL');
   await until(async () => (await service.show('sessions')).length === 0);
   assert.equal(isAlive(app.pid), false);
