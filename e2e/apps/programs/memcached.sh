@@ -1,7 +1,7 @@
 #!/bin/bash
 . "$(dirname "$0")/lib.sh"
 do_start() { local p=$1 d=$2
-  AS=$NONROOT_USER spawn "$d" memcached -l "$BIND" -p "$p" -U "$([ "$UDP" = 1 ] && echo "$p" || echo 0)" -m 32 -t 4 $([ "$(id -u)" = 0 ] && [ -z "${NONROOT_USER}" ] && echo -u nobody)
+  AS=$NONROOT_USER spawn "$d" memcached -l "$(U "$BIND")" -p "$p" -U "$([ "$UDP" = 1 ] && echo "$p" || echo 0)" -m 32 -t 4 $([ "$(id -u)" = 0 ] && [ -z "${NONROOT_USER}" ] && echo -u nobody)
   ready "$d" "$p"; }
 do_check() { local h=$1 p=$2 r
   r=$(CT 10 python3 - "$h" "$p" "$UDP" <<'P'

@@ -1,0 +1,195 @@
+/**
+ * The compatibility matrix: every program of programs/ in every role it has, unmodified, against kernel TCP and
+ * against itself. Prints a line for each as it goes, writes docs/compatibility.md from a full run, and fails
+ * where a row does not work. A run that went past netcon's stack fails too: its counters and the kernel's say so.
+ *
+ *     node apps/run.mjs [--all] [--role a,c] [--keep] [APP...]
+ *
+ * Root; the programs come from install.sh.
+ */
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { onEnd } from '../lib/cleanup.mjs';
+import { Namespace } from '../lib/netns.mjs';
+import { NETCON } from '../lib/paths.mjs';
+import { run } from '../lib/process.mjs';
+import { HOST4, Service, STACK4, STACK6, scratch } from '../lib/service.mjs';
+import { APPS } from './list.mjs';
+import { markdown } from './report.mjs';
+
+const PROGRAMS = fileURLToPath(new URL('./programs/', import.meta.url));
+const DOCUMENT = fileURLToPath(new URL('../../docs/compatibility.md', import.meta.url));
+/** The system's programs first: a version manager's shim would be a shell script between. */
+const PATH = `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${process.env.PATH}`;
+
+/** Who is intercepted, and where the client connects to. */
+export const ROLES = {
+  native: { title: 'kernel TCP on both sides', hosts: ['127.0.0.1'], bind: '0.0.0.0' },
+  a: { title: 'server intercepted, client on kernel TCP', server: true, hosts: [STACK4], bind: '0.0.0.0', tap: true },
+  b: { title: 'client intercepted, server on kernel TCP', client: true, hosts: [HOST4], bind: '0.0.0.0', tap: true },
+  c: { title: 'both intercepted', server: true, client: true, hosts: ['127.0.0.1', STACK4], bind: '0.0.0.0' },
+  d: {
+    title: 'as a, the server has no interface',
+    server: true,
+    bare: true,
+    hosts: [STACK4],
+    bind: '0.0.0.0',
+    tap: true,
+  },
+  e: { title: 'as a, over IPv6', server: true, hosts: [STACK6], bind: '::', tap: true },
+};
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { all: { type: 'boolean' }, role: { type: 'string' }, keep: { type: 'boolean' }, out: { type: 'string' } },
+});
+
+const wanted = positionals.length > 0 ? APPS.filter((app) => positionals.includes(app.name)) : APPS;
+if (positionals.some((name) => !APPS.some((app) => app.name === name)))
+  throw new Error(`no such program in ${positionals}`);
+
+const results = [];
+const started = Date.now();
+for (const app of wanted) {
+  const version = versionOf(app);
+  for (const role of rolesOf(app)) {
+    const result = { app, version, role, ...(await attempt(app, role)) };
+    results.push(result);
+    const seconds = result.seconds.map((s) => s.toFixed(1)).join('+');
+    process.stdout.write(
+      `${app.name.padEnd(18)}${role.padEnd(7)}${result.state.padEnd(7)} ${seconds.padStart(9)} s  ${result.said}\n`,
+    );
+    if (options.out) appendFileSync(options.out, `${JSON.stringify({ ...result, app: app.name })}\n`);
+  }
+}
+
+const broken = results.filter((result) => result.state !== 'WORKS');
+process.stdout.write(
+  `\n${results.length - broken.length} of ${results.length} work, ${((Date.now() - started) / 1000).toFixed(0)} s\n`,
+);
+for (const { app, role, said, details } of broken)
+  process.stdout.write(`\n${app.name} ${role}: ${said}\n${details ?? ''}\n`);
+if (options.all && positionals.length === 0 && !options.role) writeFileSync(DOCUMENT, markdown(results, ROLES));
+process.exit(broken.length === 0 ? 0 : 1);
+
+/** Everything with --all or --role; else (a), (c) and (d) everywhere and the rest for one program of each kind. */
+function rolesOf(app) {
+  const has = Object.keys(ROLES).filter((role) => !(app.lacks ?? []).includes(role));
+  if (options.role) return options.role.split(',').filter((role) => has.includes(role));
+  if (options.all) return has;
+  const first = APPS.find((other) => other.kind === app.kind) === app;
+  return has.filter((role) => first || ['a', 'c', 'd'].includes(role));
+}
+
+function versionOf(app) {
+  const text = execFileSync('/bin/bash', ['-c', `${app.version} 2>&1 || true`], {
+    encoding: 'utf8',
+    env: { ...process.env, PATH, LC_ALL: 'C' },
+  });
+  return text.match(/\d+(\.\d+)+[a-z]?\d*/)?.[0] ?? '';
+}
+
+async function attempt(app, name) {
+  const role = ROLES[name];
+  const ns = new Namespace();
+  const dir = scratch('netcon-app');
+  chmodSync(dir, 0o755);
+  const seconds = [];
+  let service;
+  let stop;
+  try {
+    const where = role.bare ? new Namespace({ loopback: false }) : ns;
+    if (name !== 'native') {
+      const open = scratch('netcon-service');
+      chmodSync(open, 0o755);
+      service = await Service.start(ns, {
+        dir: open,
+        args: ['--tap', 'nc0', '--allow', 'all', '--max-sockets', '4096'],
+      });
+    }
+    const intercept = `${NETCON} intercept --socket ${service?.socket} --`;
+    const env = {
+      PATH,
+      UDP: '0',
+      LC_ALL: 'C.UTF-8',
+      BIND: role.bind,
+      READY_HOST: role.hosts[0],
+      SERVER_PREFIX: role.server ? intercept : '',
+      CLIENT_PREFIX: role.client ? intercept : role.bare ? `nsenter --net=/run/netns/${ns.name} --` : '',
+      ...app.env,
+    };
+    const script = [`${PROGRAMS}${app.name}.sh`];
+    const port = String(20_000 + app.port);
+    stop = onEnd(() => execFileSync(...where.inside('/bin/bash', [...script, 'stop', port, dir]), { stdio: 'ignore' }));
+    const from = await service?.show('status');
+    const kernel = opens(ns) + (role.bare ? opens(where) : 0);
+    const begun = await where.run('/bin/bash', [...script, 'start', port, dir], { env, ms: 90_000 });
+    if (begun.code !== 0) return broken(`start: ${last(begun.stderr || begun.stdout)}`);
+    let said = '';
+    for (const host of role.hosts) {
+      const at = performance.now();
+      const check = await ns.run('/bin/bash', [...script, 'check', host, port, dir], {
+        env: { ...env, CLIENT_PREFIX: role.client ? intercept : '' },
+        ms: 150_000,
+      });
+      seconds.push((performance.now() - at) / 1000);
+      said = last(check.stdout).replace(/^[\w-]+: (ok|FAIL) /, '');
+      if (check.code !== 0) return broken(`${host}: ${said} ${last(check.stderr)}`);
+    }
+    const to = await service?.show('status');
+    if (service) {
+      const proof = bypassed(role, app, delta(from, to), opens(ns) + (role.bare ? opens(where) : 0) - kernel);
+      if (proof) return broken(proof);
+    }
+    return { state: 'WORKS', seconds, said };
+  } catch (error) {
+    return broken(String(error.message).split('\n')[0], error.stack);
+  } finally {
+    try {
+      stop?.();
+    } catch {
+      // what is left of it ends with this process
+    }
+    await service?.stop();
+  }
+
+  function broken(said, details = '') {
+    const log = existsSync(`${dir}/log`) ? readFileSync(`${dir}/log`, 'utf8').slice(-1500) : '';
+    const spoke = service ? `${service.process.stdout.slice(-300)}${service.process.stderr.slice(-800)}` : '';
+    return { state: 'BROKEN', seconds, said, details: `${details}\nlog: ${log}\nservice: ${spoke}` };
+  }
+}
+
+/** Connections that the kernel's own TCP has opened or accepted in a namespace. */
+function opens(ns) {
+  const text = execFileSync(...ns.inside('cat', ['/proc/net/snmp']), { encoding: 'utf8' });
+  const [names, numbers] = text
+    .split('\n')
+    .filter((line) => line.startsWith('Tcp:'))
+    .map((line) => line.split(' '));
+  return Number(numbers[names.indexOf('ActiveOpens')]) + Number(numbers[names.indexOf('PassiveOpens')]);
+}
+
+function delta(from, to) {
+  return Object.fromEntries(
+    Object.entries(to.counters).map(([name, value]) => [name, value - (from.counters[name] ?? 0)]),
+  );
+}
+
+/** Why these counters say that the bytes did not go through netcon's stack; undefined if they did. */
+function bypassed(role, app, counters, kernel) {
+  const counted = JSON.stringify(counters);
+  if (role.server && counters.accepted < 1) return `bypassed: no connection was accepted in netcon ${counted}`;
+  if (role.client && counters.connected < 1) return `bypassed: no connection was made in netcon ${counted}`;
+  const bytes = app.bytes ?? 1_000_000;
+  if (role.tap && counters.rx_bytes + counters.tx_bytes < bytes)
+    return `bypassed: few bytes on netcon's link ${counted}`;
+  if (!role.tap && kernel > 0) return `bypassed: ${kernel} connections of the kernel's TCP`;
+  return undefined;
+}
+
+function last(text) {
+  return text.trim().split('\n').slice(-3).join(' | ').slice(-500);
+}
