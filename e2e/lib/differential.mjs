@@ -37,8 +37,8 @@ export function differences(native, netcon) {
 }
 
 /**
- * The differences that docs/limits.md documents. Each entry names the program, the line of both, why, and
- * optionally the family (4 or 6) and the section it is limited to.
+ * What is known to differ. Each entry names the program, what both say, the row of docs/limits.md that explains it
+ * ("limits"), and optionally the family (4 or 6), the section it is limited to, and that it is not always so ("sometimes").
  */
 export const KNOWN = JSON.parse(readFileSync(`${E2E}differential/known-differences.json`, 'utf8'));
 

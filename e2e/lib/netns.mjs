@@ -8,6 +8,7 @@ let made = 0;
 export class Namespace {
   /** With `loopback: false` it has no interface that is up. */
   constructor({ loopback = true } = {}) {
+    if (process.getuid() !== 0) throw new Error('the end-to-end tests make network namespaces: run them as root');
     this.name = `nce-${process.pid}-${++made}`;
     ip(['netns', 'add', this.name]);
     this.remove = onEnd(() => ip(['netns', 'del', this.name]));

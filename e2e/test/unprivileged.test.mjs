@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, chownSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { startPythonHttp, webRoot } from '../lib/apps.mjs';
+import { python, startPythonHttp, webRoot } from '../lib/apps.mjs';
 import { curlDown, curlUp, MIB, startHttpServer } from '../lib/http.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { BIN, NETCON } from '../lib/paths.mjs';
@@ -71,7 +71,7 @@ ip link set lo up
 service=$!
 for i in $(seq 100); do grep -q "^  try" ${dir}/log && break; sleep 0.1; done
 grep -q "tap .* is up" ${dir}/log
-/usr/bin/python3 -u -m http.server --bind ${HOST4} 8000 --directory "$ROOT" >/dev/null 2>&1 &
+"$PYTHON" -u -m http.server --bind ${HOST4} 8000 --directory "$ROOT" >/dev/null 2>&1 &
 server=$!
 for i in $(seq 100); do bash -c "exec 3<>/dev/tcp/${HOST4}/8000" 2>/dev/null && break; sleep 0.1; done
 "$NETCON" intercept --socket ${dir}/s.sock curl -sS --noproxy "*" http://${HOST4}:8000/bytes/${8 * MIB} | sha256sum
@@ -79,7 +79,7 @@ kill $server $service
 wait $service
 ip -o link show | wc -l`;
     const [first, ...rest] = [...withTun(), ...asUser(), 'unshare', '-Urn', '/bin/bash', '-c', inner];
-    const said = await ns.must(first, rest, { env: { NETCON, ROOT: webRoot([8 * MIB]) } });
+    const said = await ns.must(first, rest, { env: { NETCON, PYTHON: python(), ROOT: webRoot([8 * MIB]) } });
     assert.equal(said, `${patternHash(8 * MIB)}  -\n1\n`);
   });
 });
