@@ -36,10 +36,10 @@ do_check() {
   head -c 3000000 /dev/urandom >"$t/a"; chmod 644 "$t/a"; chmod 755 "$t"
   CT 15 ssh $o -p "$p" "$SSHUSER@$h" 'cat' <"$t/a" >"$t/b" && cmp -s "$t/a" "$t/b" || die "ssh cat 3 MB"
   mkdir -p "$d/up"; [ "$(id -u)" = 0 ] && chown "$SSHUSER" "$d/up"
-  CT 15 scp -q $o -P "$p" "$t/a" "$SSHUSER@$h:$d/up/scp" && cmp -s "$t/a" "$d/up/scp" || die "scp (sftp protocol)"
-  CT 15 scp -O -q $o -P "$p" "$t/a" "$SSHUSER@$h:$d/up/scpO" && cmp -s "$t/a" "$d/up/scpO" || die "scp -O"
+  CT 15 scp -q $o -P "$p" "$t/a" "$SSHUSER@$(U "$h"):$d/up/scp" && cmp -s "$t/a" "$d/up/scp" || die "scp (sftp protocol)"
+  CT 15 scp -O -q $o -P "$p" "$t/a" "$SSHUSER@$(U "$h"):$d/up/scpO" && cmp -s "$t/a" "$d/up/scpO" || die "scp -O"
   printf 'get %s/up/scp %s/back\nls %s/up\n' "$d" "$t" "$d" >"$t/batch"
-  CT 15 sftp -q -b "$t/batch" $o -P "$p" "$SSHUSER@$h" >"$t/out" && cmp -s "$t/a" "$t/back" && grep -q scpO "$t/out" || die "sftp"
+  CT 15 sftp -q -b "$t/batch" $o -P "$p" "$SSHUSER@$(U "$h")" >"$t/out" && cmp -s "$t/a" "$t/back" && grep -q scpO "$t/out" || die "sftp"
   # port forwarding: sshd connects back to itself
   local lp=$((p+7)); timeout 15 $CLIENT_PREFIX ssh $o -N -L "127.0.0.1:$lp:$(U "$h"):$p" -p "$p" "$SSHUSER@$h" </dev/null >/dev/null 2>&1 & local tp=$! b=
   for i in $(seq 1 40); do b=$(timeout 2 $CLIENT_PREFIX bash -c "exec 3<>/dev/tcp/127.0.0.1/$lp; head -c 7 <&3" 2>/dev/null | tr -d '\0'); [ "$b" = SSH-2.0 ] && break; sleep 0.1; done
