@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import {
   type Engine,
   type EngineEvent,
@@ -13,9 +13,9 @@ import {
 } from '@netcon/core-rs';
 import { isV6 } from './addresses.js';
 import { type Admission, judge } from './admission.js';
-import { type Lock, takeLock } from './lock.js';
+import { claim } from './files.js';
 import { configure, type ServiceConfig, type ServiceOptions } from './options.js';
-import type { ServicePaths, Surroundings } from './paths.js';
+import type { Surroundings } from './paths.js';
 
 /** A running service, as the admin API and the commands see it. */
 export interface Service {
@@ -45,8 +45,7 @@ export interface Around {
 export async function startService(options: ServiceOptions, around: Around): Promise<Service> {
   const config = configure(options, around.at);
   const api = around.native ?? native;
-  const { lock, madeDir } = claim(config.paths, api);
-  const clean = () => removeTraces(config.paths, madeDir, lock);
+  const clean = claim(config.paths, api);
   try {
     const { engine, tapProblem } = openEngine(config, api);
     return serve(config, engine, tapProblem, clean, around.log);
@@ -169,62 +168,4 @@ function engineOptions(config: ServiceConfig, tap: string | undefined): EngineOp
     ...(config.capture !== undefined && { capture: config.capture }),
     ...(tap !== undefined && { tap: { name: tap, hostAddresses: config.plan.host, offload: config.offload } }),
   };
-}
-
-/** Makes the directories and takes the lock; whoever holds the lock owns every file of that name. */
-function claim(paths: ServicePaths, api: Native): { lock: Lock; madeDir: boolean } {
-  try {
-    const madeDir = paths.ownDir && mkdirSync(paths.dir, { recursive: true, mode: dirMode() }) !== undefined;
-    const lock = takeLock(paths.lock, api.tryLock);
-    try {
-      clearStale(paths.socket, api);
-      clearStale(paths.api, api);
-      mkdirSync(paths.names, { recursive: true, mode: 0o700 });
-      chmodSync(paths.names, 0o700);
-    } catch (thrown) {
-      lock.release();
-      throw thrown;
-    }
-    return { lock, madeDir };
-  } catch (thrown) {
-    if (thrown instanceof NetconError) throw thrown;
-    const { code, message } = thrown as NodeJS.ErrnoException;
-    throw new NetconError('NETCON_SOCKET_BIND', message, { cause: thrown, ...(code !== undefined && { errno: code }) });
-  }
-}
-
-/** Removes the socket of a service that was killed; what is anything else stays, and is an error. */
-function clearStale(path: string, api: Native): void {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return;
-  if (!stats.isSocket()) throw new NetconError('NETCON_SOCKET_IN_USE', `${path}: a file that is not a socket`);
-  try {
-    api.connectChannel(path).close();
-  } catch (thrown) {
-    // unix(7): nobody listens there. A listener of another type would give EPROTOTYPE.
-    if (!(thrown instanceof NetconError && thrown.errno === 'ECONNREFUSED')) throw inUse(path, thrown);
-    rmSync(path);
-    return;
-  }
-  throw inUse(path, undefined);
-}
-
-function inUse(path: string, cause: unknown): NetconError {
-  return new NetconError('NETCON_SOCKET_IN_USE', `${path}: a process listens there`, { cause });
-}
-
-/** /run/netcon is for every user to look into; a user's own directory is his. */
-function dirMode(): number {
-  return process.geteuid?.() === 0 ? 0o755 : 0o700;
-}
-
-function removeTraces(paths: ServicePaths, madeDir: boolean, lock: Lock): void {
-  for (const path of [paths.socket, paths.api, paths.names]) rmSync(path, { force: true, recursive: true });
-  lock.release();
-  if (!madeDir) return;
-  try {
-    rmdirSync(paths.dir);
-  } catch {
-    // Another service lives there too.
-  }
 }
