@@ -72,7 +72,7 @@ describe('inside a chroot', () => {
       'mount --make-rprivate /',
       `mount -t tmpfs none ${root}`,
       ...lines,
-      `mkdir ${root}/tmp`,
+      `mkdir -p ${root}/tmp`,
     ].join('\n');
     // Intercepted first, as sshd or vsftpd are, the program goes into its chroot afterwards.
     return ['unshare', ['-m', '/bin/sh', '-c', `${mount}\nexec chroot ${root} /bin/sh -c '${script}'`]];
