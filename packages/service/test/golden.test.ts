@@ -18,8 +18,8 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 const requests: Record<string, Request> = {
   hello: { op: 'Hello', pid: 4711, program: bytes('curl') },
   attach: { op: 'Attach', pid: 4712, program: bytes('nginx') },
-  'socket.inet': { op: 'Socket', family: 4, flags: 3 },
-  'socket.inet6': { op: 'Socket', family: 6, flags: 0 },
+  'socket.inet': { op: 'Socket', family: 4, flags: 3, kind: 0 },
+  'socket.inet6': { op: 'Socket', family: 6, flags: 0, kind: 0 },
   'bind.v4': { op: 'Bind', addr: v4 },
   'bind.v6': { op: 'Bind', addr: v6 },
   listen: { op: 'Listen', backlog: -1 },
@@ -32,6 +32,8 @@ const requests: Record<string, Request> = {
   setsockopt: { op: 'SetSockOpt', level: 1, name: 13, value: Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0) },
   shutdown: { op: 'Shutdown', how: 2 },
   accepted: { op: 'Accepted' },
+  'socket.udp': { op: 'Socket', family: 4, flags: 2, kind: 1 },
+  'socket.ping': { op: 'Socket', family: 6, flags: 0, kind: 3 },
 };
 
 const replies: Record<string, Omit<Reply, 'id'>> = {

@@ -21,8 +21,12 @@ pub(crate) const SOCK_NONBLOCK: c_int = 0o4000;
 pub(crate) const SOCK_CLOEXEC: c_int = 0o2_000_000;
 
 pub(crate) const IPPROTO_IP: c_int = 0;
+pub(crate) const IPPROTO_ICMP: c_int = 1;
 pub(crate) const IPPROTO_TCP: c_int = 6;
+pub(crate) const IPPROTO_UDP: c_int = 17;
 pub(crate) const IPPROTO_IPV6: c_int = 41;
+pub(crate) const IPPROTO_ICMPV6: c_int = 58;
+pub(crate) const IPPROTO_UDPLITE: c_int = 136;
 /// `IPPROTO_MAX` (include/uapi/linux/in.h): protocols from here on are `EINVAL`.
 pub(crate) const IPPROTO_MAX: c_int = 263;
 

@@ -120,7 +120,7 @@ fn remember(fd: c_int, pid: u32) {
 fn owner(fd: c_int) -> Option<u32> {
     match identity::mark(fd)? {
         Mark::Channel { pid } => Some(pid),
-        Mark::Socket { .. } => None,
+        Mark::Socket { .. } | Mark::Datagram => None,
     }
 }
 

@@ -45,8 +45,14 @@ pub(crate) fn socket(fd: c_int) -> Result<Socket, Reason> {
             state,
             inherits,
         }),
-        Some(Mark::Channel { .. }) | None => Err(Reason::NotOurs),
+        Some(Mark::Channel { .. } | Mark::Datagram) | None => Err(Reason::NotOurs),
     }
+}
+
+/// Whether it is a kernel datagram socket of the service's network: nothing about it is netcon's to
+/// do any more, and nothing of it reaches the host's network.
+pub(crate) fn is_datagram(fd: c_int) -> bool {
+    mark(fd) == Some(Mark::Datagram)
 }
 
 /// Marks a socket that accept(2) has just returned.

@@ -16,7 +16,10 @@ HELLO, ATTACH, SOCKET, BIND, GETSOCKNAME = 1, 2, 3, 4, 8
 HEADER = struct.Struct("<HBBHHII")
 MAGIC = 0x434E
 SO_MAX_PACING_RATE = 47
+EPROTONOSUPPORT = 93
 EOPNOTSUPP = 95
+UDP = 1
+DATAGRAM = (0x4E63 << 48) | (3 << 44)
 FRESH = 0
 
 
@@ -29,6 +32,7 @@ class FakeService:
     def __init__(self, refuse=None, path=None):
         self.path = path or os.path.join(tempfile.mkdtemp(prefix="netcon-test-"), "s.sock")
         self.refuse = refuse
+        self.no_datagrams = False
         self.asked = []
         self.channels = {}
         self.sessions = 0
@@ -109,6 +113,9 @@ class FakeService:
             family, flags = struct.unpack_from("<HB", payload)
             self.asked.append((op, session, family, flags))
             self.ids += 1
+            if len(payload) > 3:
+                self.datagram(channel, ident, family, payload[3])
+                return
             made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             made.setblocking(not flags & 1)
             value = struct.pack("<Q", mark(family, FRESH, self.ids))
@@ -124,6 +131,16 @@ class FakeService:
             self.reply(channel, op, ident, struct.pack("<IHHI16x", 0, socket.AF_INET, 0, 0))
             return
         self.reply(channel, op, ident, struct.pack("<I", EOPNOTSUPP))
+
+    def datagram(self, channel, ident, family, kind):
+        """A kernel socket of this process's network, marked; or none."""
+        if self.no_datagrams or kind != UDP:
+            self.reply(channel, SOCKET, ident, struct.pack("<I", EPROTONOSUPPORT))
+            return
+        made = socket.socket(family, socket.SOCK_DGRAM)
+        made.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, struct.pack("<Q", DATAGRAM))
+        self.reply(channel, SOCKET, ident, struct.pack("<II", 0, 0xFFFFFFFF), [made.fileno()])
+        made.close()
 
     @staticmethod
     def reply(channel, op, ident, body, fds=()):

@@ -123,7 +123,7 @@ class WithoutService(unittest.TestCase):
     def test_bad_arguments_give_linux_errors(self):
         done = run(
             """
-            for args in [(2, 2, 0), (2, 3, 1), (10, 2, 17), (2, 1, 17), (2, 1, 300),
+            for args in [(2, 2, 6), (2, 3, 1), (10, 2, 1), (2, 1, 17), (2, 1, 300),
                          (2, 0, 0), (2, 5, 0), (2, 12, 0), (2, 1 | 0x1000, 0), (2, 10, 0)]:
                 print(error(sock, *args), end=' ')
             """
@@ -241,13 +241,43 @@ class Sockets(Case):
         )
         native.close()
 
+    def test_datagram_socket_of_the_service_is_the_kernels_own(self):
+        self.expect(
+            """
+            a, b = sock(2, 2), sock(10, 2, 17)
+            print(a.getsockopt(1, 39), b.getsockopt(1, 39), a.getsockopt(1, 3))
+            a.bind(('127.0.0.1', 0)); c = sock(2, 2); c.connect(a.getsockname()); c.send(b'hello')
+            data, peer = a.recvfrom(9); print(data, peer == c.getsockname(), c.getpeername() == a.getsockname())
+            a.sendto(b'back', peer); print(c.recv(9), error(a.listen), error(c.connect, ('127.0.0.1', 1)))
+            d = socket.socket(fileno=os.dup(c.fileno())); print(error(d.bind, ('127.0.0.1', 0)))
+            """,
+            "2 10 2",
+            "b'hello' True True",
+            "b'back' EOPNOTSUPP ok",
+            "EINVAL",
+        )
+
+    def test_mark_of_a_datagram_socket_is_hidden(self):
+        self.expect(
+            """
+            s = sock(2, 2)
+            s.setsockopt(1, 47, 1000)
+            print(s.getsockopt(1, 47, 8).hex(), error(s.bind, ('127.0.0.1', 0)))
+            """,
+            "ffffffffffffffff ok",
+        )
+
+    def test_datagram_socket_that_the_service_cannot_make_is_refused(self):
+        self.service.no_datagrams = True
+        self.expect("print(error(sock, 2, 2), error(sock, 2, 2, 1))", "EPROTONOSUPPORT EPROTONOSUPPORT")
+
     def test_syscall_function_meets_the_same_operations(self):
         self.expect(
             """
             SYS_socket = {'x86_64': 41, 'aarch64': 198}[os.uname().machine]
             SYS_getpid = {'x86_64': 39, 'aarch64': 172}[os.uname().machine]
             fd = libc.syscall(SYS_socket, 2, 1, 0)
-            print(socket.socket(fileno=fd).getsockopt(1, 39), call(libc.syscall, SYS_socket, 2, 2, 0))
+            print(socket.socket(fileno=fd).getsockopt(1, 39), call(libc.syscall, SYS_socket, 2, 3, 0))
             print(libc.syscall(SYS_getpid) == os.getpid(), call(libc.syscall, 100000))
             """,
             "2 EPROTONOSUPPORT",
@@ -486,7 +516,7 @@ class Trace(Case):
         self.expect(
             """
             s = sock(); s.bind(('10.77.0.2', 80)); error(s.recv, 1)
-            error(sock, socket.AF_INET, socket.SOCK_DGRAM)
+            error(sock, socket.AF_INET, socket.SOCK_RAW)
             sock(socket.AF_UNIX)
             """,
             env={"NETCON_TRACE": path},

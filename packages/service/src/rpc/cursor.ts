@@ -26,6 +26,11 @@ export class Reader {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
+  /** Bytes not read yet: none are left where a sender knows no trailing field. */
+  get remaining(): number {
+    return this.bytes.length - this.at;
+  }
+
   u8(): number {
     return this.view.getUint8(this.advance(1));
   }

@@ -10,7 +10,7 @@ export const MAX_OPTION_LEN = 512;
 /** What a program asks of the service; file descriptors travel beside the frame. */
 export type Request =
   | { op: 'Hello' | 'Attach'; pid: number; program: Uint8Array }
-  | { op: 'Socket'; family: Family; flags: number }
+  | { op: 'Socket'; family: Family; flags: number; kind: number }
   | { op: 'Bind'; addr: SockAddr }
   | { op: 'Listen'; backlog: number }
   | { op: 'Connect'; addr: SockAddr; flags: number }
@@ -41,6 +41,8 @@ function write(w: Writer, request: Request): void {
     case 'Socket':
       writeFamily(w, request.family);
       w.u8(request.flags);
+      // A trailing byte: 0, a stream, is left out.
+      w.u8(request.kind);
       break;
     case 'Bind':
       writeAddr(w, request.addr);
@@ -79,7 +81,7 @@ function read(op: OpName, r: Reader): Request {
     case 'Attach':
       return { op, pid: r.u32(), program: r.sized(MAX_PROGRAM_LEN) };
     case 'Socket':
-      return { op, family: readFamily(r), flags: r.u8() };
+      return { op, family: readFamily(r), flags: r.u8(), kind: readKind(r) };
     case 'Bind':
       return { op, addr: readAddr(r) };
     case 'Listen':
@@ -101,4 +103,11 @@ function read(op: OpName, r: Reader): Request {
     case 'Accepted':
       return { op };
   }
+}
+
+/** Stream (left out), UDP, UDP-Lite, ping. */
+function readKind(r: Reader): number {
+  const kind = r.remaining === 0 ? 0 : r.u8();
+  if (kind > 3) throw new RpcDecodeError('BadField');
+  return kind;
 }

@@ -1,23 +1,51 @@
 //! RPC channels: accepting them, admission, attaching, and their end.
 
+use std::fs;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use netcon_stack::Event as StackEvent;
 use netcon_sys::epoll::LEVEL_IN;
-use netcon_sys::unix;
+use netcon_sys::unix::{self, Kind, Name};
 use netcon_wire::{Family, HelloReply, MAX_ADDRESSES, MAX_FRAME, Op, Reply, Request, SockAddr};
 
+use crate::config::Config;
 use crate::engine::{Engine, Event};
+use crate::error::OpenError;
 use crate::sessions::{Admission, Hello, SessionId};
 use crate::token::Token;
 
 /// Records taken from one channel in a turn.
 const RECORDS: usize = 32;
+/// Channels accepted in a turn.
+const CHANNELS: usize = 256;
 /// Channels at most; each is an fd of the service.
 const MAX_SESSIONS: usize = 8192;
 
 impl Engine {
+    pub(crate) fn accept_channels(&mut self) {
+        // Bounded by the listener's backlog; level-triggered, so the rest comes next turn.
+        for _ in 0..CHANNELS {
+            match unix::accept(self.rpc.as_fd()) {
+                Ok(channel) => drop(self.add_session(channel, None)),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => return self.turn_away(),
+            }
+        }
+    }
+
+    /// No descriptor is left: the next in the queue is let in with the spare one and turned away,
+    /// or the queue would keep the loop awake.
+    fn turn_away(&mut self) {
+        self.counters.refused += 1;
+        self.spare = None;
+        drop(unix::accept(self.rpc.as_fd()));
+        self.spare = File::open("/dev/null").ok();
+    }
+
     /// A new channel; `parent` when it came by ATTACH.
     pub(crate) fn add_session(
         &mut self,
@@ -180,4 +208,31 @@ impl Engine {
             }
         }
     }
+}
+
+/// The RPC listener. A path that nobody answers on is a leftover and is replaced.
+pub(crate) fn listen(config: &Config) -> Result<OwnedFd, OpenError> {
+    let path: &PathBuf = &config.socket_path;
+    let failed = |source| OpenError::Socket {
+        path: path.clone(),
+        source,
+    };
+    let name = Name::Path(path);
+    let probe = unix::socket(Kind::SeqPacket, true).map_err(failed)?;
+    match unix::connect(probe.as_fd(), name) {
+        Ok(()) => return Err(OpenError::SocketInUse(path.clone())),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+            return Err(OpenError::SocketInUse(path.clone()));
+        }
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(failed)?;
+        }
+        Err(_) => {}
+    }
+    let rpc = unix::socket(Kind::SeqPacket, true).map_err(failed)?;
+    unix::bind(rpc.as_fd(), name).map_err(failed)?;
+    // Everybody may knock: who may join is decided by credentials, with a message to the others.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(failed)?;
+    unix::listen(rpc.as_fd(), 1024).map_err(failed)?;
+    Ok(rpc)
 }

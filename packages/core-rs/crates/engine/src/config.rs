@@ -26,6 +26,8 @@ pub struct Config {
     pub capture: Option<PathBuf>,
     /// Most entries in the table of sockets.
     pub max_sockets: usize,
+    /// Serve datagram sockets, where the system lets us.
+    pub datagrams: bool,
 }
 
 /// The TAP device.

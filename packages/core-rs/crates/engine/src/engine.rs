@@ -8,8 +8,6 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
@@ -18,10 +16,11 @@ use netcon_stack::{Cidr, Instant, RxMeta, Stack};
 use netcon_sys::clock::monotonic_micros;
 use netcon_sys::epoll::{EDGE_ALL, Epoll, LEVEL_IN, Ready, Waker};
 use netcon_sys::process::random_u64;
-use netcon_sys::unix::{self, Kind, Name};
 
+use crate::channels::listen;
 use crate::command::{Command, Handle};
 use crate::config::{Config, TapReport};
+use crate::datagrams::{Datagrams, Problem};
 use crate::error::OpenError;
 use crate::links::{LinkSink, SlabRings, open_link};
 use crate::native::Native;
@@ -63,13 +62,15 @@ pub struct Engine {
     pub(crate) stack: Stack,
     link: Option<Box<dyn Link + Send>>,
     link_ready: bool,
+    /// Where datagram sockets live; or why there are none.
+    pub(crate) datagrams: Result<Datagrams, Problem>,
     frame: Box<[u8]>,
     pub(crate) native: Native,
     pub(crate) table: Table,
     pub(crate) sessions: Sessions,
-    rpc: OwnedFd,
+    pub(crate) rpc: OwnedFd,
     /// Given up when there is no other descriptor left.
-    spare: Option<fs::File>,
+    pub(crate) spare: Option<fs::File>,
     /// Streams with something to move.
     pub(crate) dirty: VecDeque<SocketKey>,
     /// Listeners with connections that the program's queue had no room for.
@@ -139,6 +140,10 @@ impl Engine {
         if let Some(fd) = link.as_ref().and_then(|l| l.as_fd()) {
             add(fd, Token::Link)?;
         }
+        let datagrams = Datagrams::open(&config, MAC);
+        if let Some(fd) = datagrams.as_ref().ok().and_then(Datagrams::as_fd) {
+            add(fd, Token::Datagrams)?;
+        }
         let random = || random_u64().map_err(OpenError::system("getrandom"));
         let now_micros = monotonic_micros();
         let tap = config.tap.as_ref();
@@ -156,6 +161,7 @@ impl Engine {
             secret: [random()?, random()?],
             ring: RING,
             max_connections: config.max_sockets,
+            datagrams: datagrams.is_ok(),
             tso: report.as_ref().is_some_and(|r: &TapReport| r.offload),
             ..netcon_stack::Config::default()
         };
@@ -170,6 +176,7 @@ impl Engine {
             stack,
             link,
             link_ready: false,
+            datagrams,
             frame: vec![0; FRAME_LEN].into_boxed_slice(),
             native,
             table: Table::default(),
@@ -194,6 +201,11 @@ impl Engine {
 
     /// Runs until [`Command::Stop`], or until the system refuses what the loop cannot do without.
     pub fn run(mut self) {
+        if let Err(Problem(why)) = &self.datagrams
+            && self.config.datagrams
+        {
+            (self.events)(Event::Warning(why.clone()));
+        }
         while !self.stopped {
             if let Err(e) = self.turn() {
                 (self.events)(Event::Fatal(e.to_string()));
@@ -261,9 +273,14 @@ impl Engine {
                 .filter_map(|ready| match Token::unpack(ready.token) {
                     Some(Token::Stream(key)) => Some((key, ready)),
                     // Level-triggered, so they come again in the next turn.
-                    Some(Token::Waker | Token::Rpc | Token::Link | Token::Channel(_)) | None => {
-                        None
-                    }
+                    Some(
+                        Token::Waker
+                        | Token::Rpc
+                        | Token::Link
+                        | Token::Datagrams
+                        | Token::Channel(_),
+                    )
+                    | None => None,
                     Some(Token::Wait(key)) => {
                         self.ended_waits.push(key);
                         None
@@ -326,6 +343,7 @@ impl Engine {
             Some(Token::Waker) => self.run_commands(),
             Some(Token::Rpc) => self.accept_channels(),
             Some(Token::Link) => self.link_ready = true,
+            Some(Token::Datagrams) => self.take_datagrams(),
             Some(Token::Channel(id)) => self.serve_channel(id),
             Some(Token::Stream(key)) => self.stream_ready(key, ready),
             Some(Token::Wait(key)) => self.wait_ended(key),
@@ -347,8 +365,12 @@ impl Engine {
                     let Some(frame) = self.frame.get(..len) else {
                         continue;
                     };
-                    self.stack
-                        .handle_frame(Instant::from_micros(self.now_micros), &meta, frame);
+                    let now = Instant::from_micros(self.now_micros);
+                    if let Some(datagram) = self.stack.handle_frame(now, &meta, frame)
+                        && let Ok(datagrams) = &mut self.datagrams
+                    {
+                        datagrams.deliver(&datagram);
+                    }
                 }
                 Err(e) if e.raw_os_error() == Some(EBADFD) => return self.lose_link(),
                 // Nothing there, or the interface is down: the fd tells when there is more.
@@ -426,54 +448,5 @@ impl Engine {
         // Another service may have taken the path over only if ours was removed by hand.
         let _ = fs::remove_file(&self.config.socket_path);
         self.native.cleanup();
-    }
-}
-
-/// The RPC listener. A path that nobody answers on is a leftover and is replaced.
-fn listen(config: &Config) -> Result<OwnedFd, OpenError> {
-    let path: &PathBuf = &config.socket_path;
-    let failed = |source| OpenError::Socket {
-        path: path.clone(),
-        source,
-    };
-    let name = Name::Path(path);
-    let probe = unix::socket(Kind::SeqPacket, true).map_err(failed)?;
-    match unix::connect(probe.as_fd(), name) {
-        Ok(()) => return Err(OpenError::SocketInUse(path.clone())),
-        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-            return Err(OpenError::SocketInUse(path.clone()));
-        }
-        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
-            fs::remove_file(path).map_err(failed)?;
-        }
-        Err(_) => {}
-    }
-    let rpc = unix::socket(Kind::SeqPacket, true).map_err(failed)?;
-    unix::bind(rpc.as_fd(), name).map_err(failed)?;
-    // Everybody may knock: who may join is decided by credentials, with a message to the others.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(failed)?;
-    unix::listen(rpc.as_fd(), 1024).map_err(failed)?;
-    Ok(rpc)
-}
-
-impl Engine {
-    fn accept_channels(&mut self) {
-        // Bounded by the listener's backlog; level-triggered, so the rest comes next turn.
-        for _ in 0..EVENTS {
-            match unix::accept(self.rpc.as_fd()) {
-                Ok(channel) => drop(self.add_session(channel, None)),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => return self.turn_away(),
-            }
-        }
-    }
-
-    /// No descriptor is left: the next in the queue is let in with the spare one and turned away,
-    /// or the queue would keep the loop awake.
-    fn turn_away(&mut self) {
-        self.counters.refused += 1;
-        self.spare = None;
-        drop(unix::accept(self.rpc.as_fd()));
-        self.spare = fs::File::open("/dev/null").ok();
     }
 }

@@ -8,18 +8,18 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use netcon_stack::{BindError, BindOptions, ListenError, PcbId};
-use netcon_sys::unix::{self, Kind};
+use netcon_sys::unix;
 use netcon_sys::{diag, process, sockopt};
 use netcon_wire::{
-    CONNECT_DETACH, CONNECT_WAIT, Family, MAX_FRAME, MapReply, Mark, Op, Reply, Request,
-    SOCKET_NONBLOCK, SockAddr, SocketName, SocketState,
+    CONNECT_DETACH, CONNECT_WAIT, Family, MAX_FRAME, MapReply, Mark, Op, Reply, Request, SockAddr,
+    SocketName, SocketState,
 };
 
 use crate::accept::{CHECK_AT, Listener};
 use crate::engine::Engine;
 use crate::native;
 use crate::options::{Facts, SO_ERROR, TCP_INFO, level};
-use crate::sessions::{Admission, SessionId};
+use crate::sessions::SessionId;
 use crate::table::{Role, SocketKey};
 
 pub(crate) mod errno {
@@ -31,6 +31,7 @@ pub(crate) mod errno {
     pub(crate) const EPIPE: u32 = 32;
     pub(crate) const ENETUNREACH: u32 = 101;
     pub(crate) const ENOTSOCK: u32 = 88;
+    pub(crate) const EPROTONOSUPPORT: u32 = 93;
     pub(crate) const EOPNOTSUPP: u32 = 95;
     pub(crate) const EADDRINUSE: u32 = 98;
     pub(crate) const ECONNABORTED: u32 = 103;
@@ -41,7 +42,7 @@ pub(crate) mod errno {
     pub(crate) const EINPROGRESS: u32 = 115;
     pub(crate) const ESTALE: u32 = 116;
 }
-use errno::{EADDRINUSE, EBADF, EINVAL, EIO, ENFILE, ENOBUFS, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
+use errno::{EADDRINUSE, EBADF, EINVAL, EIO, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
 
 /// The errno of a refused request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub(crate) enum Answer {
         status: u32,
         fd: OwnedFd,
     },
+    /// A kernel socket that has no entry.
+    Datagram(OwnedFd),
     Addr(SockAddr),
     Connect {
         local: SockAddr,
@@ -120,8 +123,13 @@ impl Engine {
         mut fds: Vec<OwnedFd>,
         id: u32,
     ) -> Result<Option<Answer>, Failure> {
-        if let Request::Socket { family, flags } = *request {
-            return self.open_socket(session, family, flags).map(Some);
+        if let Request::Socket {
+            family,
+            flags,
+            kind,
+        } = *request
+        {
+            return self.socket(session, family, flags, kind).map(Some);
         }
         let program = fds.pop().ok_or(Failure(EBADF))?;
         let key = self.lookup(program.as_fd()).ok_or(Failure(ENOTSOCK))?;
@@ -183,56 +191,6 @@ impl Engine {
     pub(crate) fn token(&self) -> u64 {
         // getrandom(2) fails only for a bad pointer or before the kernel is seeded.
         process::random_u64().unwrap_or(self.now_micros.cast_unsigned())
-    }
-
-    fn open_socket(
-        &mut self,
-        session: SessionId,
-        family: Family,
-        flags: u8,
-    ) -> Result<Answer, Failure> {
-        if self.table.len() >= self.config.max_sockets {
-            self.reap();
-        }
-        let asker = self.sessions.get(session).ok_or(Failure(EIO))?;
-        let Admission::Admitted { max_sockets } = asker.admission else {
-            return Err(Failure(EIO));
-        };
-        if self.table.len() >= self.config.max_sockets || asker.sockets >= max_sockets {
-            self.counters.refused += 1;
-            return Err(Failure(ENOBUFS));
-        }
-        let (token, now) = (self.token(), self.now_micros);
-        let socket = self.table.insert(family, session, token, now);
-        socket.counted = true;
-        let key = socket.key;
-        let made = self.fresh_description(key, flags & SOCKET_NONBLOCK != 0);
-        let fd = made.inspect_err(|_| drop(self.table.remove(key)))?;
-        if let Some(session) = self.sessions.get_mut(session) {
-            session.sockets += 1;
-        }
-        self.reap_when_many();
-        Ok(Answer::Socket { id: key.slot, fd })
-    }
-
-    /// A new native socket for an entry, marked.
-    pub(crate) fn fresh_description(
-        &mut self,
-        key: SocketKey,
-        nonblocking: bool,
-    ) -> Result<OwnedFd, Failure> {
-        let fd = unix::socket(Kind::Stream, nonblocking).map_err(|e| {
-            Failure(match e.raw_os_error() {
-                // The service's own table is full, which the program knows as ENFILE.
-                Some(24) => ENFILE,
-                _ => ENOBUFS,
-            })
-        })?;
-        native::enlarge(fd.as_fd());
-        let cookie = sockopt::cookie(fd.as_fd()).map_err(|_| Failure(EIO))?;
-        self.table.set_cookie(key, cookie);
-        self.set_state(key, SocketState::Fresh, Some(&fd));
-        Ok(fd)
     }
 
     /// The PCB of a socket, made when it is first needed.
@@ -458,6 +416,7 @@ impl Engine {
     pub(crate) fn send_answer(&self, to: BorrowedFd<'_>, op: Op, id: u32, answer: &Answer) {
         let (status, reply, fd) = match answer {
             Answer::Socket { id, fd } => (0, Reply::Socket { id: *id }, Some(fd)),
+            Answer::Datagram(fd) => (0, Reply::Socket { id: u32::MAX }, Some(fd)),
             Answer::Renewed { status, fd } => (*status, Reply::Failed(*status), Some(fd)),
             Answer::Addr(addr) => (0, Reply::Addr(*addr), None),
             Answer::Connect { local, peer } => (

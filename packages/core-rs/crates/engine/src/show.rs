@@ -4,6 +4,7 @@ use netcon_stack::{PcbInfo, TcpState};
 use netcon_sys::process;
 use netcon_wire::{Family, SockAddr, SocketState};
 
+use crate::datagrams::Datagrams;
 use crate::engine::Engine;
 use crate::table::{Role, Socket};
 
@@ -29,6 +30,8 @@ pub struct Status {
 pub struct SocketRow {
     /// Index in the table; 0xffffffff for a connection that no program holds any more.
     pub id: u32,
+    /// tcp, udp, udplite or ping.
+    pub protocol: &'static str,
     /// 4 or 6.
     pub family: u8,
     /// RFC 9293's names.
@@ -88,7 +91,7 @@ impl Engine {
             listeners: count(|r| matches!(r, Role::Listener(_))),
             sessions: self.sessions.len(),
             sockets: count(|r| !matches!(r, Role::Ended)),
-            counters: vec![
+            counters: [
                 ("turns", c.turns),
                 ("requests", c.requests),
                 ("bad_frames", c.bad_frames),
@@ -107,7 +110,13 @@ impl Engine {
                 ("connected", s.connected),
                 ("rst_sent", s.rst_sent),
                 ("rst_received", s.rst_received),
-            ],
+                ("datagrams_in", s.datagrams_in),
+                ("datagrams_out", s.datagrams_out),
+                ("datagrams_refused", s.datagrams_refused),
+            ]
+            .into_iter()
+            .chain(self.datagrams.iter().flat_map(Datagrams::counters))
+            .collect(),
         }
     }
 
@@ -125,6 +134,7 @@ impl Engine {
                 rows.push(orphan(&info));
             }
         }
+        rows.extend(self.datagram_rows());
         rows
     }
 
@@ -135,6 +145,7 @@ impl Engine {
         let pid = owner.map_or(0, |o| o.credentials.pid);
         SocketRow {
             id: socket.key.slot,
+            protocol: "tcp",
             family: if socket.family == Family::Inet6 { 6 } else { 4 },
             state,
             local: endpoint(socket.local.unwrap_or(SockAddr::unspecified(socket.family))),
@@ -176,6 +187,7 @@ impl Engine {
 fn orphan(info: &PcbInfo) -> SocketRow {
     SocketRow {
         id: u32::MAX,
+        protocol: "tcp",
         family: if info.family == Family::Inet6 { 6 } else { 4 },
         state: info.state.to_string(),
         local: endpoint(info.local),

@@ -9,6 +9,7 @@ const LINK: u64 = 2;
 const CHANNEL: u64 = 3;
 const STREAM: u64 = 4;
 const WAIT: u64 = 5;
+const DATAGRAMS: u64 = 6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
@@ -18,6 +19,8 @@ pub(crate) enum Token {
     Rpc,
     /// The link's fd.
     Link,
+    /// The device behind datagram sockets.
+    Datagrams,
     /// A program's channel.
     Channel(SessionId),
     /// Our end of a connected socket.
@@ -35,6 +38,7 @@ impl Token {
             Token::Waker => WAKER << 61,
             Token::Rpc => RPC << 61,
             Token::Link => LINK << 61,
+            Token::Datagrams => DATAGRAMS << 61,
             Token::Channel(id) => (CHANNEL << 61) | u64::from(id.0),
             Token::Stream(k) => key(STREAM, k),
             Token::Wait(k) => key(WAIT, k),
@@ -49,6 +53,7 @@ impl Token {
             WAKER => Token::Waker,
             RPC => Token::Rpc,
             LINK => Token::Link,
+            DATAGRAMS => Token::Datagrams,
             CHANNEL => Token::Channel(SessionId(low)),
             STREAM => Token::Stream(key),
             WAIT => Token::Wait(key),

@@ -40,6 +40,7 @@ pub(crate) fn config(o: &BindingEngineOptions) -> Result<Config> {
         fault: o.fault.as_ref().map(fault),
         capture: o.capture.as_ref().map(PathBuf::from),
         max_sockets: usize::try_from(o.max_sockets.unwrap_or(DEFAULT_MAX_SOCKETS)).unwrap_or(0),
+        datagrams: true,
     })
 }
 
@@ -171,7 +172,7 @@ pub(crate) fn status(s: Status) -> BindingStatus {
 pub(crate) fn socket(r: SocketRow) -> BindingSocket {
     BindingSocket {
         id: r.id,
-        protocol: "tcp".to_owned(),
+        protocol: r.protocol.to_owned(),
         family: r.family.into(),
         state: r.state,
         local: r.local,

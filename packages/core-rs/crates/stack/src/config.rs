@@ -77,6 +77,10 @@ pub struct Config {
     pub max_tombstones: usize,
     /// Whether the link takes super-frames with segmentation metadata and partial checksums.
     pub tso: bool,
+    /// Whether another host serves datagram sockets at these addresses: what is its comes out of
+    /// [`Stack::handle_frame`](crate::Stack::handle_frame), what it sends goes into
+    /// [`Stack::send_datagram`](crate::Stack::send_datagram). Without it UDP is unreachable.
+    pub datagrams: bool,
 }
 
 impl Default for Config {
@@ -95,6 +99,7 @@ impl Default for Config {
             max_connections: 65_536,
             max_tombstones: 16_384,
             tso: false,
+            datagrams: false,
         }
     }
 }

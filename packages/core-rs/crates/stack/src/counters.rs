@@ -41,4 +41,10 @@ pub struct Counters {
     pub tombstones_recycled: u64,
     /// Neighbours that did not answer.
     pub neighbours_failed: u64,
+    /// Packets given to the host of datagram sockets.
+    pub datagrams_in: u64,
+    /// Packets taken from it.
+    pub datagrams_out: u64,
+    /// Of those, packets that may not leave it, or had nowhere to go.
+    pub datagrams_refused: u64,
 }

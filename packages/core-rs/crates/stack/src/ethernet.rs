@@ -175,11 +175,23 @@ pub(crate) fn multicast_mac(group: Ipv6Addr) -> Mac {
     [0x33, 0x33, a, b, c, d]
 }
 
+/// The Ethernet address of a multicast or broadcast address (RFC 1112 6.4, RFC 2464 7).
+pub(crate) fn group_mac(group: IpAddr) -> Mac {
+    match group {
+        IpAddr::V4(group) if group.is_multicast() => {
+            let [_, b, c, d] = group.octets();
+            [0x01, 0x00, 0x5e, b & 0x7f, c, d]
+        }
+        IpAddr::V4(_) => BROADCAST,
+        IpAddr::V6(group) => multicast_mac(group),
+    }
+}
+
 /// All nodes of the link.
 pub(crate) const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// RFC 4291 appendix A: the link-local address made of an Ethernet address.
-pub(crate) fn link_local(mac: Mac) -> Ipv6Addr {
+pub fn link_local(mac: [u8; 6]) -> Ipv6Addr {
     let [a, b, c, d, e, f] = mac;
     let pair = u16::from_be_bytes;
     Ipv6Addr::new(

@@ -15,6 +15,7 @@
 mod checksum;
 mod config;
 mod counters;
+mod datagrams;
 mod device;
 pub mod errno;
 mod error;
@@ -46,7 +47,9 @@ pub use smoltcp::time::{Duration, Instant};
 
 pub use config::{Cidr, Config};
 pub use counters::Counters;
+pub use datagrams::Datagram;
 pub use error::{BindError, ConnectError, IoError, ListenError, OpenError};
+pub use ethernet::link_local;
 pub use event::{Cause, Event};
 pub use id::PcbId;
 pub use meta::{FrameSink, PartialChecksum, RxMeta, Segmentation, TxMeta};

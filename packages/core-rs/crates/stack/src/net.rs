@@ -6,6 +6,7 @@ use crate::Config;
 use crate::config::Cidr;
 use crate::ethernet::link_local;
 use crate::neighbour::Mac;
+use crate::packet::IpView;
 
 /// Where a packet goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ pub(crate) struct Net {
     pub(crate) mtu: usize,
     pub(crate) has_link: bool,
     pub(crate) tso: bool,
+    pub(crate) datagrams: bool,
 }
 
 impl Net {
@@ -46,6 +48,7 @@ impl Net {
             mtu: usize::from(config.mtu).max(576),
             has_link: config.has_link,
             tso: config.tso,
+            datagrams: config.datagrams,
         }
     }
 
@@ -64,6 +67,11 @@ impl Net {
             }
             IpAddr::V6(v6) => v6.is_multicast(),
         }
+    }
+
+    /// Martians (RFC 1812 5.3.7): nobody out there has our addresses or a loopback one.
+    pub(crate) fn is_martian(&self, ip: &IpView<'_>) -> bool {
+        self.is_own(ip.src) || self.is_group(ip.src) || ip.dst.is_loopback()
     }
 
     pub(crate) fn route(&self, to: IpAddr) -> Route {

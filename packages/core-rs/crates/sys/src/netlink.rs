@@ -3,6 +3,7 @@
 //! Only what a tap needs: bring it up, give it addresses, ask what it has.
 
 mod message;
+mod route;
 mod socket;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub(crate) use message::{Request, attributes, u32_at};
+pub use route::{default_route, dropped_packets};
 pub(crate) use socket::NetlinkSocket;
 
 /// What was being done when [`configure`] failed.
@@ -25,6 +27,8 @@ pub enum Step {
     ListAddresses,
     /// Giving it this address.
     AddAddress(IpAddr),
+    /// Making it the way to everywhere else.
+    AddRoute,
 }
 
 /// Why an interface is not as asked.
@@ -52,6 +56,7 @@ impl fmt::Display for ConfigureError {
             Step::SetLink => write!(f, "bring the interface up: {}", self.cause),
             Step::ListAddresses => write!(f, "list the addresses: {}", self.cause),
             Step::AddAddress(ip) => write!(f, "add the address {ip}: {}", self.cause),
+            Step::AddRoute => write!(f, "add the default route: {}", self.cause),
         }
     }
 }
@@ -183,6 +188,11 @@ fn add_address(socket: &mut NetlinkSocket, index: u32, ip: IpAddr, prefix: u8) -
             let mut request = Request::new(libc::RTM_NEWADDR, create, &header);
             request.attribute(libc::IFA_LOCAL, &ip.octets());
             request.attribute(libc::IFA_ADDRESS, &ip.octets());
+            if prefix < 31 {
+                let hosts = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+                let broadcast = ip.to_bits() | hosts;
+                request.attribute(libc::IFA_BROADCAST, &broadcast.to_be_bytes());
+            }
             request
         }
         IpAddr::V6(ip) => {

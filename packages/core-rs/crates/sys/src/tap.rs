@@ -60,11 +60,27 @@ impl Tap {
     ///
     /// See [`TapError`].
     pub fn open(name: &str, offload: bool) -> Result<(Self, TapInfo), TapError> {
+        Self::open_kind(name, libc::IFF_TAP, offload)
+    }
+
+    /// The same with a TUN device: bare IP packets instead of frames.
+    ///
+    /// # Errors
+    ///
+    /// See [`TapError`].
+    pub fn open_tun(name: &str, offload: bool) -> Result<(Self, TapInfo), TapError> {
+        Self::open_kind(name, libc::IFF_TUN, offload)
+    }
+
+    fn open_kind(
+        name: &str,
+        kind: libc::c_int,
+        offload: bool,
+    ) -> Result<(Self, TapInfo), TapError> {
         let mut request = named_request(name)?;
         let fd = open_device()?;
         // IFF_NO_PI: no protocol word in front of the frame (tun.rst 3.2).
-        request.ifr_ifru.ifru_flags =
-            flags_of(libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR);
+        request.ifr_ifru.ifru_flags = flags_of(kind | libc::IFF_NO_PI | libc::IFF_VNET_HDR);
         // SAFETY: TUNSETIFF reads and writes a `struct ifreq` (tun.rst 1.2); `request` is one, alive
         // during the call.
         check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETIFF, &raw mut request) })

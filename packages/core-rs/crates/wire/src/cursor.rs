@@ -33,6 +33,11 @@ impl<'a> Reader<'a> {
         Reader { rest }
     }
 
+    /// Bytes not read yet: none are left where a sender knows no trailing field.
+    pub(crate) const fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
     pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8], DecodeError> {
         let (head, tail) = self
             .rest

@@ -31,5 +31,5 @@ pub use name::{NAME_LEN, SocketName};
 pub use reply::{HelloReply, MAX_ADDRESSES, MapReply, Reply, Status, refuse};
 pub use request::{
     CONNECT_DETACH, CONNECT_NONBLOCKING, CONNECT_WAIT, MAX_OPTION_LEN, MAX_PROGRAM_LEN, Op,
-    Request, SOCKET_CLOEXEC, SOCKET_NONBLOCK,
+    Request, SOCKET_CLOEXEC, SOCKET_NONBLOCK, SocketKind,
 };

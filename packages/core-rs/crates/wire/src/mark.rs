@@ -21,6 +21,7 @@ pub const SEND_BUFFER: i32 = 262_144;
 const MAGIC: u64 = 0x4e63; // "Nc"; the top 16 bits
 const KIND_SOCKET: u64 = 1;
 const KIND_CHANNEL: u64 = 2;
+const KIND_DATAGRAM: u64 = 3;
 
 /// What a socket has become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,6 +73,8 @@ pub enum Mark {
         /// getpid(2) of the owner.
         pid: u32,
     },
+    /// A kernel datagram socket out of the service's namespace: it is used as it is.
+    Datagram,
 }
 
 impl Mark {
@@ -93,6 +96,7 @@ impl Mark {
                     | id as u64
             }
             Mark::Channel { pid } => (MAGIC << 48) | (KIND_CHANNEL << 44) | pid as u64,
+            Mark::Datagram => (MAGIC << 48) | (KIND_DATAGRAM << 44),
         }
     }
 
@@ -123,6 +127,7 @@ impl Mark {
                 })
             }
             KIND_CHANNEL => Some(Mark::Channel { pid: low }),
+            KIND_DATAGRAM => Some(Mark::Datagram),
             _ => None,
         }
     }

@@ -20,6 +20,34 @@ pub const CONNECT_WAIT: u8 = 2;
 /// The address does not count. Answered by `EALREADY`, or `EINVAL` when none is under way.
 pub const CONNECT_DETACH: u8 = 4;
 
+/// What kind of socket SOCKET asks for: on the wire a trailing byte, absent (a stream) in version 1.0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum SocketKind {
+    /// `SOCK_STREAM`: TCP. A unix socket that stands for a PCB.
+    #[default]
+    Stream = 0,
+    /// `SOCK_DGRAM`: UDP. This kind and those below are kernel sockets of the service's namespace.
+    Udp = 1,
+    /// `SOCK_DGRAM`, `IPPROTO_UDPLITE`.
+    UdpLite = 2,
+    /// `SOCK_DGRAM`, `IPPROTO_ICMP` or `IPPROTO_ICMPV6`: echo requests and replies.
+    Ping = 3,
+}
+
+impl SocketKind {
+    /// The kind with that number.
+    pub const fn from_raw(raw: u8) -> Option<SocketKind> {
+        Some(match raw {
+            0 => SocketKind::Stream,
+            1 => SocketKind::Udp,
+            2 => SocketKind::UdpLite,
+            3 => SocketKind::Ping,
+            _ => return None,
+        })
+    }
+}
+
 /// Op numbers; the fds that travel with a request are named in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
@@ -101,12 +129,14 @@ pub enum Request<'a> {
         /// As in HELLO.
         program: &'a [u8],
     },
-    /// See [`Op::Socket`]. Only `SOCK_STREAM` so far.
+    /// See [`Op::Socket`].
     Socket {
         /// `AF_INET` or `AF_INET6`.
         family: Family,
         /// [`SOCKET_NONBLOCK`] | [`SOCKET_CLOEXEC`].
         flags: u8,
+        /// Stream or one of the datagram kinds.
+        kind: SocketKind,
     },
     /// See [`Op::Bind`].
     Bind {
@@ -199,9 +229,14 @@ impl<'a> Request<'a> {
                 w.u32(pid)?;
                 w.bytes(program, MAX_PROGRAM_LEN)
             }
-            Request::Socket { family, flags } => {
+            Request::Socket {
+                family,
+                flags,
+                kind,
+            } => {
                 w.u16(family.raw())?;
-                w.u8(flags)
+                w.u8(flags)?;
+                w.u8(kind as u8)
             }
             Request::Bind { addr } => addr.write(w),
             Request::Listen { backlog } => w.i32(backlog),
@@ -239,6 +274,10 @@ impl<'a> Request<'a> {
             Op::Socket => Request::Socket {
                 family: Family::from_raw(r.u16()?).ok_or(DecodeError::BadField)?,
                 flags: r.u8()?,
+                kind: match r.remaining() {
+                    0 => SocketKind::Stream,
+                    _ => SocketKind::from_raw(r.u8()?).ok_or(DecodeError::BadField)?,
+                },
             },
             Op::Bind => Request::Bind {
                 addr: SockAddr::read(r)?,

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use netcon_wire::{
     CONNECT_NONBLOCKING, CONNECT_WAIT, Family, HelloReply, MAX_ADDRESSES, MAX_FRAME, MapReply, Op,
-    Reply, Request, SOCKET_CLOEXEC, SOCKET_NONBLOCK, SockAddr, SocketName, SocketState,
+    Reply, Request, SOCKET_CLOEXEC, SOCKET_NONBLOCK, SockAddr, SocketKind, SocketName, SocketState,
 };
 
 #[test]
@@ -90,6 +90,7 @@ fn requests() -> Vec<(&'static str, Request<'static>)> {
             Request::Socket {
                 family: Family::Inet,
                 flags: SOCKET_NONBLOCK | SOCKET_CLOEXEC,
+                kind: SocketKind::Stream,
             },
         ),
         (
@@ -97,6 +98,7 @@ fn requests() -> Vec<(&'static str, Request<'static>)> {
             Request::Socket {
                 family: Family::Inet6,
                 flags: 0,
+                kind: SocketKind::Stream,
             },
         ),
         ("bind.v4", Request::Bind { addr: v4() }),
@@ -137,6 +139,22 @@ fn requests() -> Vec<(&'static str, Request<'static>)> {
         ),
         ("shutdown", Request::Shutdown { how: 2 }),
         ("accepted", Request::Accepted),
+        (
+            "socket.udp",
+            Request::Socket {
+                family: Family::Inet,
+                flags: SOCKET_CLOEXEC,
+                kind: SocketKind::Udp,
+            },
+        ),
+        (
+            "socket.ping",
+            Request::Socket {
+                family: Family::Inet6,
+                flags: 0,
+                kind: SocketKind::Ping,
+            },
+        ),
     ]
 }
 

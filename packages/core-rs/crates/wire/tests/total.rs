@@ -7,7 +7,8 @@ use std::net::IpAddr;
 
 use netcon_wire::{
     DecodeError, EncodeError, Family, Header, HelloReply, MAX_ADDRESSES, MAX_FRAME, MAX_OPTION_LEN,
-    MAX_PROGRAM_LEN, MapReply, Mark, Op, Reply, Request, SockAddr, SocketName, SocketState,
+    MAX_PROGRAM_LEN, MapReply, Mark, Op, Reply, Request, SockAddr, SocketKind, SocketName,
+    SocketState,
 };
 use proptest::prelude::*;
 
@@ -93,6 +94,7 @@ proptest! {
         prop_assert_eq!(Mark::unpack(mark.pack()), Some(mark));
         let channel = Mark::Channel { pid: id };
         prop_assert_eq!(Mark::unpack(channel.pack()), Some(channel));
+        prop_assert_eq!(Mark::unpack(Mark::Datagram.pack()), Some(Mark::Datagram));
     }
 
     #[test]
@@ -151,6 +153,33 @@ fn foreign_frames_are_named_in_the_error() {
     }
 }
 
+#[test]
+fn socket_kind_is_a_trailing_byte_that_older_senders_lack() {
+    let stream = Request::Socket {
+        family: Family::Inet,
+        flags: 0,
+        kind: SocketKind::Stream,
+    };
+    let mut long = encoded(|buf| stream.encode(1, buf));
+    long.pop();
+    let mut short = long.clone();
+    short[12] -= 1;
+    assert_eq!(Request::decode(&short), Ok((1, stream)), "as before");
+    for (byte, want) in [
+        (0, Some(SocketKind::Stream)),
+        (1, Some(SocketKind::Udp)),
+        (3, Some(SocketKind::Ping)),
+        (4, None),
+    ] {
+        let frame = [long.as_slice(), &[byte]].concat();
+        let kind = match Request::decode(&frame) {
+            Ok((_, Request::Socket { kind, .. })) => Some(kind),
+            _ => None,
+        };
+        assert_eq!(kind, want, "kind {byte}");
+    }
+}
+
 fn decode_all(bytes: &[u8]) {
     let _ = Header::decode(bytes);
     let _ = SocketName::decode(bytes);
@@ -193,6 +222,7 @@ impl Parts {
             2 => Request::Socket {
                 family: self.family(),
                 flags,
+                kind: SocketKind::from_raw(flags % 4).unwrap(),
             },
             3 => Request::Bind { addr },
             4 => Request::Listen { backlog: self.b },

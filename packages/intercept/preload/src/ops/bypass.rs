@@ -6,7 +6,7 @@ use crate::abi;
 use crate::detour::{Detour, Reason};
 use crate::env;
 use crate::errno::Errno;
-use crate::identity::Socket;
+use crate::identity::{self, Socket};
 use crate::ops::options::carry;
 use crate::ops::socket;
 use crate::sys;
@@ -23,14 +23,14 @@ pub(crate) fn to_kernel(old: &Socket) -> Result<(), Errno> {
 /// Fail closed: an Internet socket that netcon did not make (inherited, or made past the hooks)
 /// is not bound or made to listen on the host's network, unless a hole was opened.
 pub(crate) fn guard_native<T>(fd: c_int, reason: Reason) -> Detour<T> {
-    if !is_internet(fd) || env::config().bypass.is_open() {
+    if !is_foreign(fd) || env::config().bypass.is_open() {
         return Detour::Bypass(reason);
     }
     Detour::Failed(Errno::ENETDOWN)
 }
 
-/// Whether the fd is a kernel socket of `AF_INET` or `AF_INET6`.
-pub(crate) fn is_internet(fd: c_int) -> bool {
+/// Whether the fd is a kernel socket of `AF_INET` or `AF_INET6` in some other network than netcon's.
+pub(crate) fn is_foreign(fd: c_int) -> bool {
     let domain = sys::getsockopt::<c_int>(fd, abi::SOL_SOCKET, abi::SO_DOMAIN);
-    matches!(domain, Ok(abi::AF_INET | abi::AF_INET6))
+    matches!(domain, Ok(abi::AF_INET | abi::AF_INET6)) && !identity::is_datagram(fd)
 }

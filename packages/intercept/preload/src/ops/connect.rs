@@ -29,7 +29,7 @@ use crate::{rpc, sys, user};
 /// As [`user::read`] for `address`.
 pub(crate) unsafe fn connect(fd: c_int, address: *const c_void, len: u32) -> Detour<c_int> {
     let found = identity::socket(fd);
-    if found.is_err() && !bypass::is_internet(fd) {
+    if found.is_err() && !bypass::is_foreign(fd) {
         return Detour::Bypass(Reason::NotOurs);
     }
     // SAFETY: the caller's contract.

@@ -86,6 +86,12 @@ pub(crate) unsafe fn get(
 ) -> Detour<c_int> {
     let socket = match find(fd, level) {
         Ok(socket) => socket,
+        Err(_) if is_mark(fd, level, name) => {
+            // SAFETY: the caller's contract.
+            return unsafe { user::put_option(value, len, &[0xff; 8]) }
+                .map(|()| 0)
+                .into();
+        }
         Err(reason) => return Detour::Bypass(reason),
     };
     if !has_level(socket.family, level) {
@@ -140,6 +146,7 @@ pub(crate) unsafe fn set(
 ) -> Detour<c_int> {
     let socket = match find(fd, level) {
         Ok(socket) => socket,
+        Err(_) if is_mark(fd, level, name) => return Detour::Handled(0),
         Err(reason) => return Detour::Bypass(reason),
     };
     if !has_level(socket.family, level) {
@@ -164,6 +171,12 @@ pub(crate) unsafe fn set(
         Owner::Service => tell(fd, level, name, bytes).into(),
         Owner::Both | Owner::Kernel => both(fd, level, name, bytes).into(),
     }
+}
+
+/// The option that holds the mark of a datagram socket: hidden, and without effect as without a
+/// fair queue on the device (socket(7) knows it for TCP only).
+fn is_mark(fd: c_int, level: c_int, name: c_int) -> bool {
+    (level, name) == (abi::SOL_SOCKET, abi::SO_MAX_PACING_RATE) && identity::is_datagram(fd)
 }
 
 /// Whether a TCP socket of that family has options of that level.

@@ -2,7 +2,7 @@
 
 use core::ffi::c_int;
 
-use netcon_wire::{Family, Reply, Request, SOCKET_CLOEXEC, SOCKET_NONBLOCK};
+use netcon_wire::{Family, Reply, Request, SOCKET_CLOEXEC, SOCKET_NONBLOCK, SocketKind};
 
 use crate::abi;
 use crate::detour::{Detour, Reason};
@@ -22,14 +22,14 @@ pub(crate) fn socket(domain: c_int, kind: c_int, protocol: c_int) -> Detour<c_in
     if env::config().bypass.all {
         return Detour::Bypass(Reason::BypassAll);
     }
-    match check(kind, protocol) {
-        Ok(()) => create(family, kind).into(),
+    match check(family, kind, protocol) {
+        Ok(wanted) => create(family, wanted, kind).into(),
         Err(errno) => Detour::Failed(errno),
     }
 }
 
 /// Linux's checks in Linux's order (net/socket.c, net/ipv4/af_inet.c); then what netcon lacks.
-fn check(kind: c_int, protocol: c_int) -> Result<(), Errno> {
+fn check(family: Family, kind: c_int, protocol: c_int) -> Result<SocketKind, Errno> {
     let base = kind & abi::SOCK_TYPE_MASK;
     if kind & !(abi::SOCK_TYPE_MASK | abi::SOCK_CLOEXEC | abi::SOCK_NONBLOCK) != 0 {
         return Err(Errno::EINVAL);
@@ -38,8 +38,12 @@ fn check(kind: c_int, protocol: c_int) -> Result<(), Errno> {
         return Err(Errno::EINVAL);
     }
     match (base, protocol) {
-        (abi::SOCK_STREAM, 0 | abi::IPPROTO_TCP) => Ok(()),
-        // Deviation: datagram, raw and packet sockets, MPTCP and SCTP exist on Linux.
+        (abi::SOCK_STREAM, 0 | abi::IPPROTO_TCP) => Ok(SocketKind::Stream),
+        (abi::SOCK_DGRAM, 0 | abi::IPPROTO_UDP) => Ok(SocketKind::Udp),
+        (abi::SOCK_DGRAM, abi::IPPROTO_UDPLITE) => Ok(SocketKind::UdpLite),
+        (abi::SOCK_DGRAM, abi::IPPROTO_ICMP) if family == Family::Inet => Ok(SocketKind::Ping),
+        (abi::SOCK_DGRAM, abi::IPPROTO_ICMPV6) if family == Family::Inet6 => Ok(SocketKind::Ping),
+        // Deviation: raw and packet sockets, MPTCP and SCTP exist on Linux.
         (abi::SOCK_STREAM | abi::SOCK_DGRAM | abi::SOCK_RAW | SOCK_PACKET, _) => {
             Err(Errno::EPROTONOSUPPORT)
         }
@@ -50,8 +54,8 @@ fn check(kind: c_int, protocol: c_int) -> Result<(), Errno> {
 /// `SOCK_PACKET`: with `AF_INET` the obsolete way to a packet socket (socket(2)).
 const SOCK_PACKET: c_int = 10;
 
-/// Asks the service for a description.
-pub(crate) fn create(family: Family, kind: c_int) -> Result<c_int, Errno> {
+/// Asks the service for a description; of `kind` only the flags count.
+pub(crate) fn create(family: Family, wanted: SocketKind, kind: c_int) -> Result<c_int, Errno> {
     let cloexec = kind & abi::SOCK_CLOEXEC != 0;
     let mut flags = 0;
     if kind & abi::SOCK_NONBLOCK != 0 {
@@ -61,7 +65,11 @@ pub(crate) fn create(family: Family, kind: c_int) -> Result<c_int, Errno> {
         flags |= SOCKET_CLOEXEC;
     }
     let mut buf = rpc::buffer();
-    let request = Request::Socket { family, flags };
+    let request = Request::Socket {
+        family,
+        flags,
+        kind: wanted,
+    };
     match rpc::call_for_fd(&request, &[], &mut buf, cloexec)? {
         (Reply::Socket { .. }, Some(fd)) => Ok(fd),
         (_, fd) => {
@@ -77,7 +85,7 @@ pub(crate) fn create(family: Family, kind: c_int) -> Result<c_int, Errno> {
 /// carried over; earlier dups and epoll registrations keep the old one (docs/limits.md).
 pub(crate) fn renew(socket: &Socket) -> Result<(), Errno> {
     let kind = abi::SOCK_CLOEXEC | nonblock_flag(socket.fd)?;
-    let fresh = create(socket.family, kind)?;
+    let fresh = create(socket.family, SocketKind::Stream, kind)?;
     carry::copy_all(socket, fresh);
     install(fresh, socket.fd)
 }

@@ -20,7 +20,7 @@ use netcon_engine::{Command, Config, Engine, Event, Handle, SocketRow, client};
 use netcon_sys::unix::{self, Kind};
 use netcon_wire::{
     CONNECT_NONBLOCKING, CONNECT_WAIT, Family, HelloReply, MAX_ADDRESSES, MAX_FRAME, Op, Reply,
-    Request, SockAddr,
+    Request, SockAddr, SocketKind,
 };
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -57,6 +57,7 @@ impl Service {
             fault: None,
             capture: None,
             max_sockets,
+            datagrams: false,
         };
         let (events, inbox) = channel();
         let sink = move |event| drop(events.send(event));
@@ -169,7 +170,14 @@ impl Program {
     }
 
     pub fn socket(&self, family: Family, flags: u8) -> OwnedFd {
-        let (status, _, mut fds) = self.ask(&Request::Socket { family, flags }, &[]);
+        let (status, _, mut fds) = self.ask(
+            &Request::Socket {
+                family,
+                flags,
+                kind: SocketKind::Stream,
+            },
+            &[],
+        );
         assert_eq!(status, 0);
         fds.pop().unwrap()
     }

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use smoltcp::time::Instant;
 
 use super::{Stack, frame_buffer};
-use crate::PcbId;
 use crate::device::Exchange;
 use crate::ethernet::{self, HEADER};
 use crate::meta::{FrameSink, TxMeta};
@@ -15,6 +14,7 @@ use crate::offload::Layout;
 use crate::outbox::Way;
 use crate::packet::{IpView, SYN, TCP, TcpView, build};
 use crate::pcb::Stage;
+use crate::{PcbId, datagrams};
 
 /// Super-frames on their way round inside the stack, and buffers kept for them.
 const LOOPED: usize = 64;
@@ -50,6 +50,26 @@ impl Stack {
             left = left.saturating_sub(sent);
         }
         self.has_work()
+    }
+
+    /// Sends a packet of the host of datagram sockets, complete with its checksums: as a packet of the
+    /// stack's own, so that it takes the same way to a neighbour, the gateway or a group.
+    pub fn send_datagram(&mut self, packet: &[u8]) {
+        self.counters.datagrams_out += 1;
+        let allowed = IpView::parse(packet).is_some_and(|ip| {
+            let src_ok = self.net.is_own(ip.src) || ip.src.is_unspecified();
+            src_ok
+                && datagrams::is_outbound(&ip)
+                && (self.net.is_group(ip.dst) || !self.net.is_own(ip.dst))
+        });
+        if !allowed || !self.net.has_link {
+            self.counters.datagrams_refused += 1;
+        } else if !self
+            .outbox
+            .push(Way::Route, |out| out.extend_from_slice(packet))
+        {
+            self.counters.queue_drops += 1;
+        }
     }
 
     /// Gives a connection its turn. Gives the number of frames it sent.
@@ -175,11 +195,9 @@ impl Stack {
         let packet = &mut frame[HEADER..];
         let ip = IpView::parse_quoted(packet)?;
         let (dst, is_tcp) = (ip.dst, ip.protocol == TCP);
-        // RFC 2464 7: all nodes and such need no asking.
-        if let IpAddr::V6(group) = dst
-            && group.is_multicast()
-        {
-            return Some((ethernet::multicast_mac(group), ethernet::IPV6));
+        // All nodes and such need no asking.
+        if self.net.is_group(dst) {
+            return Some((ethernet::group_mac(dst), ip_type(dst)));
         }
         match self.net.route(dst) {
             Route::None => None,

@@ -11,7 +11,7 @@ use crate::neighbour::Mac;
 use crate::net::Route;
 use crate::outbox::Way;
 use crate::packet::{ICMP, ICMPV6, IpView, TCP, UDP, build};
-use crate::{PcbId, RxMeta};
+use crate::{Datagram, PcbId, RxMeta, datagrams};
 
 /// ICMP errors sent in a second at most (RFC 1812 4.3.2.8 wants a limit; Linux has 1000).
 const ICMP_PER_SECOND: u32 = 100;
@@ -20,33 +20,57 @@ const ECHO_REQUEST_V4: u8 = 8;
 const ECHO_REQUEST_V6: u8 = 128;
 
 impl Stack {
-    /// Takes an Ethernet frame from the link. May queue replies and events; sends nothing.
-    pub fn handle_frame(&mut self, now: Instant, meta: &RxMeta, frame: &[u8]) {
+    /// Takes an Ethernet frame from the link. May queue replies and events; sends nothing. Gives
+    /// back a packet that is for the host of datagram sockets, see [`Config::datagrams`](crate::Config::datagrams).
+    pub fn handle_frame<'f>(
+        &mut self,
+        now: Instant,
+        meta: &RxMeta,
+        frame: &'f [u8],
+    ) -> Option<Datagram<'f>> {
         self.advance(now);
         self.counters.rx_frames += 1;
         self.counters.rx_bytes += frame.len() as u64;
         let Some((to, kind, payload)) = ethernet::parse(frame) else {
             self.counters.rx_bad += 1;
-            return;
+            return None;
         };
         if !self.net.has_link || (to != self.net.mac && !ethernet::is_group(to)) {
             self.counters.rx_ignored += 1;
-            return;
+            return None;
         }
         match kind {
             ethernet::ARP => self.handle_arp(payload),
             ethernet::IPV4 | ethernet::IPV6 => match IpView::parse(payload) {
+                Some(ip) if self.is_datagram(&ip, to) => {
+                    self.counters.datagrams_in += 1;
+                    return Some(Datagram::new(&ip, meta));
+                }
                 Some(ip) => self.handle_from_link(&ip, meta.checksum_ok, to),
                 None => self.counters.rx_bad += 1,
             },
             _ => self.counters.rx_ignored += 1,
         }
+        None
+    }
+
+    /// Whether a packet is for the host of datagram sockets. It hears groups and broadcasts too, and
+    /// knows itself which it has joined; checksums are its business.
+    fn is_datagram(&self, ip: &IpView<'_>, to: Mac) -> bool {
+        let net = &self.net;
+        if !net.datagrams || !datagrams::is_inbound(ip) || net.is_martian(ip) {
+            return false;
+        }
+        let to_group = net.is_group(ip.dst);
+        // RFC 1122 3.2.1.3: only who has no address yet sends from none, and only to all.
+        let from_nowhere = ip.src.is_unspecified() && !to_group;
+        let misled = ethernet::is_group(to) && !to_group;
+        (to_group || net.is_own(ip.dst)) && !from_nowhere && !misled
     }
 
     fn handle_from_link(&mut self, ip: &IpView<'_>, checksum_ok: bool, to: Mac) {
         let net = &self.net;
-        // Martians (RFC 1812 5.3.7): nobody out there has our addresses or a loopback one.
-        let martian = net.is_own(ip.src) || net.is_group(ip.src) || ip.dst.is_loopback();
+        let martian = net.is_martian(ip);
         let neighbour_discovery = ip.protocol == ICMPV6 && ip.dst.is_multicast();
         let ours = net.is_own(ip.dst) || neighbour_discovery;
         // RFC 1122 3.3.6: a frame to a group may not carry a packet to one host.

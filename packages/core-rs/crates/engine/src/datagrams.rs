@@ -1,0 +1,323 @@
+//! Datagram sockets: real kernel sockets out of a network namespace of the service's own, whose
+//! packets go through the stack's link. How and why: docs/internals/udp.md.
+//!
+//! The namespace holds `lo` and one TUN device with the stack's addresses. What the kernel routes to
+//! the device is handed to the stack as a packet to send; what the stack finds on the link to be for
+//! these sockets is written to the device. Nothing here knows what a datagram says.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use netcon_link::{Checksum, Link, TapLink, TxOffload};
+use netcon_stack::{Datagram, link_local};
+use netcon_sys::netns::{InetKind, PrivateNet, set_sysctl};
+use netcon_sys::proc_net::{self, InetSocket};
+use netcon_sys::tap::Tap;
+use netcon_sys::{diag, netlink, process, sockopt};
+use netcon_wire::{Family, Mark, SocketKind};
+use rustc_hash::FxHashMap;
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::rpc::errno::{EIO, EPROTONOSUPPORT};
+use crate::rpc::{Answer, Failure};
+use crate::sessions::SessionId;
+use crate::show::SocketRow;
+
+/// Packets taken from the device in one turn, as from the link.
+const PACKETS: usize = 64;
+/// The longest IP packet, and a byte: a full buffer means that something was cut off.
+const PACKET_LEN: usize = 65_536;
+/// With the default of 500, 100,000 datagrams a second drop some; with this, 400,000 do not
+/// (measured by the prototype).
+const QUEUE_LEN: u32 = 10_000;
+/// Owners remembered for `show`; the oldest are forgotten first.
+const OWNERS: usize = 65_536;
+/// The device's name where the link has none.
+const DEVICE: &str = "netcon0";
+
+/// What a new namespace must be told; a read-only /proc/sys costs what stands behind each.
+const SYSCTLS: &[(&str, &str)] = &[
+    // The network is the user's own, as for TCP (docs/limits.md).
+    ("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"),
+    ("/proc/sys/net/ipv4/ping_group_range", "0 2147483647"),
+    // What the stack has let in is let in.
+    ("/proc/sys/net/ipv4/conf/all/rp_filter", "0"),
+    ("/proc/sys/net/ipv4/conf/default/rp_filter", "0"),
+    // Addresses and neighbours are the stack's business.
+    ("/proc/sys/net/ipv6/conf/default/addr_gen_mode", "1"),
+    ("/proc/sys/net/ipv6/conf/default/accept_ra", "0"),
+    ("/proc/sys/net/ipv6/conf/default/router_solicitations", "0"),
+    ("/proc/sys/net/ipv6/conf/default/accept_dad", "0"),
+];
+
+/// Why there are no datagram sockets, for people.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem(pub(crate) String);
+
+/// The namespace and the device in it.
+#[derive(Debug)]
+pub(crate) struct Datagrams {
+    net: PrivateNet,
+    device: TapLink,
+    name: String,
+    packet: Box<[u8]>,
+    owners: FxHashMap<u32, Owner>,
+    /// The same, oldest first.
+    order: VecDeque<u32>,
+    created: u64,
+    failed: u64,
+}
+
+/// Who asked for a socket.
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    session: SessionId,
+    pid: u32,
+    created_micros: i64,
+}
+
+impl Datagrams {
+    /// Makes namespace and device.
+    pub(crate) fn open(config: &Config, mac: [u8; 6]) -> Result<Datagrams, Problem> {
+        if !config.datagrams {
+            return Err(Problem("datagram sockets are turned off".to_owned()));
+        }
+        let net = PrivateNet::create().map_err(|e| no_namespace(&e))?;
+        let plan = Plan::of(config, mac);
+        let name = plan.name.clone();
+        let device = net
+            .inside(move || plan.carry_out())
+            .unwrap_or_else(|e| Err(e.to_string()))
+            .map_err(|e| Problem(format!("no UDP: {e}")))?;
+        Ok(Datagrams {
+            net,
+            device: TapLink::new(device),
+            name,
+            packet: vec![0; PACKET_LEN].into_boxed_slice(),
+            owners: FxHashMap::default(),
+            order: VecDeque::new(),
+            created: 0,
+            failed: 0,
+        })
+    }
+
+    /// The device: readable when a socket has sent something.
+    pub(crate) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.device.as_fd()
+    }
+
+    /// Hands a packet from the link to the kernel, which finds the socket, or says that there is none.
+    pub(crate) fn deliver(&mut self, datagram: &Datagram<'_>) {
+        let offload = TxOffload {
+            checksum: datagram.csum.map(|csum| Checksum {
+                start: csum.start,
+                offset: csum.offset,
+            }),
+            segment: None,
+        };
+        if self.device.send(&offload, datagram.packet).is_err() {
+            self.failed += 1;
+        }
+    }
+
+    fn socket(&self, kind: InetKind) -> io::Result<OwnedFd> {
+        let fd = self.net.socket(kind)?;
+        sockopt::set_mark(fd.as_fd(), Mark::Datagram.pack())?;
+        Ok(fd)
+    }
+
+    fn remember(&mut self, fd: BorrowedFd<'_>, owner: Owner) {
+        let Ok(inode) = diag::socket_inode(fd) else {
+            return;
+        };
+        self.created += 1;
+        self.owners.insert(inode, owner);
+        self.order.push_back(inode);
+        if self.order.len() > OWNERS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.owners.remove(&oldest);
+        }
+    }
+
+    /// All bound sockets, as the kernel lists them.
+    fn sockets(&self) -> Vec<InetSocket> {
+        self.net
+            .inside(proc_net::datagram_sockets)
+            .unwrap_or_default()
+    }
+
+    /// Name and value.
+    pub(crate) fn counters(&self) -> [(&'static str, u64); 3] {
+        let name = self.name.clone();
+        let dropped = self.net.inside(move || netlink::dropped_packets(&name));
+        [
+            ("datagram_sockets_made", self.created),
+            ("datagrams_not_delivered", self.failed),
+            (
+                "datagrams_dropped",
+                dropped.ok().and_then(Result::ok).unwrap_or(0),
+            ),
+        ]
+    }
+}
+
+/// What the device shall be, owned, so that it can go to the namespace's thread.
+struct Plan {
+    name: String,
+    addresses: Vec<(IpAddr, u8)>,
+    mtu: u32,
+    gateways: [bool; 2],
+}
+
+impl Plan {
+    fn of(config: &Config, mac: [u8; 6]) -> Plan {
+        let tap = config.tap.as_ref();
+        let mut addresses = config.addresses.clone();
+        if addresses.iter().any(|(ip, _)| ip.is_ipv6()) {
+            addresses.push((IpAddr::V6(link_local(mac)), 64));
+        }
+        if tap.is_none() {
+            // Nobody else is there: ENETUNREACH rather than packets to nowhere.
+            for (ip, len) in &mut addresses {
+                *len = if ip.is_ipv4() { 32 } else { 128 };
+            }
+        }
+        Plan {
+            name: tap.map_or(DEVICE, |t| &t.name).to_owned(),
+            addresses,
+            mtu: tap.map_or(1500, |t| t.mtu).into(),
+            gateways: [
+                tap.is_some() && config.gateway_v4.is_some(),
+                tap.is_some() && config.gateway_v6.is_some(),
+            ],
+        }
+    }
+
+    fn carry_out(&self) -> Result<Tap, String> {
+        for (path, value) in SYSCTLS {
+            // Read-only in many containers: each costs a convenience, none the whole.
+            let _ = set_sysctl(path, value);
+        }
+        let text = |e: netlink::ConfigureError| e.to_string();
+        netlink::configure("lo", &[], None, None).map_err(text)?;
+        let (device, _) = Tap::open_tun(&self.name, false).map_err(|e| format!("TUN: {e}"))?;
+        let name = &self.name;
+        netlink::configure(name, &self.addresses, Some(self.mtu), Some(QUEUE_LEN)).map_err(text)?;
+        for (v6, wanted) in [(false, self.gateways[0]), (true, self.gateways[1])] {
+            if wanted {
+                netlink::default_route(name, v6).map_err(text)?;
+            }
+        }
+        Ok(device)
+    }
+}
+
+fn no_namespace(e: &io::Error) -> Problem {
+    let remedy = "run the service as root or with CAP_SYS_ADMIN to have UDP";
+    Problem(format!(
+        "no UDP: a network namespace cannot be made ({e}); {remedy}"
+    ))
+}
+
+fn protocol(family: Family, kind: SocketKind) -> i32 {
+    match (kind, family) {
+        // Streams do not come here.
+        (SocketKind::Stream | SocketKind::Udp, _) => 17,
+        (SocketKind::UdpLite, _) => 136,
+        (SocketKind::Ping, Family::Inet) => 1,
+        (SocketKind::Ping, Family::Inet6) => 58,
+    }
+}
+
+impl Engine {
+    /// SOCKET for a datagram socket: the kernel's own, which the program uses without us from here on.
+    pub(crate) fn open_datagram(
+        &mut self,
+        session: SessionId,
+        family: Family,
+        kind: SocketKind,
+        nonblocking: bool,
+    ) -> Result<Answer, Failure> {
+        let credentials = self.sessions.get(session).ok_or(Failure(EIO))?.credentials;
+        let Ok(datagrams) = &mut self.datagrams else {
+            self.counters.refused += 1;
+            return Err(Failure(EPROTONOSUPPORT));
+        };
+        let fd = datagrams
+            .socket(InetKind {
+                v6: family == Family::Inet6,
+                protocol: protocol(family, kind),
+                nonblocking,
+                uid: credentials.uid,
+            })
+            .map_err(|e| Failure(e.raw_os_error().map_or(EIO, i32::cast_unsigned)))?;
+        let owner = Owner {
+            session,
+            pid: credentials.pid,
+            created_micros: self.now_micros,
+        };
+        datagrams.remember(fd.as_fd(), owner);
+        Ok(Answer::Datagram(fd))
+    }
+
+    /// What sockets have sent goes to the stack. What is left makes the device ready again.
+    pub(crate) fn take_datagrams(&mut self) {
+        let Ok(datagrams) = &mut self.datagrams else {
+            return;
+        };
+        for _ in 0..PACKETS {
+            match datagrams.device.recv(&mut datagrams.packet) {
+                Ok(Some((_, len))) => {
+                    if let Some(packet) = datagrams.packet.get(..len) {
+                        self.stack.send_datagram(packet);
+                    }
+                }
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    pub(crate) fn datagram_rows(&self) -> Vec<SocketRow> {
+        let Ok(datagrams) = &self.datagrams else {
+            return Vec::new();
+        };
+        let row = |socket: InetSocket| {
+            let owner = datagrams.owners.get(&socket.inode);
+            let session = owner.and_then(|o| self.sessions.get(o.session));
+            let pid = owner.map_or(0, |o| o.pid);
+            SocketRow {
+                id: u32::MAX,
+                protocol: socket.protocol,
+                family: if socket.local.is_ipv4() { 4 } else { 6 },
+                state: if socket.connected {
+                    "ESTABLISHED"
+                } else {
+                    "UNCONN"
+                }
+                .to_owned(),
+                local: socket.local.to_string(),
+                peer: if socket.connected {
+                    socket.peer.to_string()
+                } else {
+                    String::new()
+                },
+                recv_queue: socket.recv_queue,
+                send_queue: socket.send_queue,
+                session: owner.map_or(0, |o| o.session.0),
+                pid,
+                program: process::program(pid)
+                    .or_else(|| session.map(|s| s.program.clone()))
+                    .unwrap_or_default(),
+                uid: socket.uid,
+                age_micros: owner.map_or(0, |o| self.now_micros - o.created_micros),
+                rx_bytes: 0,
+                tx_bytes: 0,
+            }
+        };
+        datagrams.sockets().into_iter().map(row).collect()
+    }
+}

@@ -1,0 +1,83 @@
+//! socket(2): an entry of the table and its description, or a kernel datagram socket.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use netcon_sys::sockopt;
+use netcon_sys::unix::{self, Kind};
+use netcon_wire::{Family, SOCKET_NONBLOCK, SocketKind, SocketState};
+
+use crate::engine::Engine;
+use crate::native;
+use crate::rpc::errno::{EIO, ENFILE, ENOBUFS};
+use crate::rpc::{Answer, Failure};
+use crate::sessions::{Admission, SessionId};
+use crate::table::SocketKey;
+
+impl Engine {
+    /// SOCKET of an admitted session.
+    pub(crate) fn socket(
+        &mut self,
+        session: SessionId,
+        family: Family,
+        flags: u8,
+        kind: SocketKind,
+    ) -> Result<Answer, Failure> {
+        match kind {
+            SocketKind::Stream => self.open_socket(session, family, flags),
+            SocketKind::Udp | SocketKind::UdpLite | SocketKind::Ping => {
+                let nonblocking = flags & SOCKET_NONBLOCK != 0;
+                self.open_datagram(session, family, kind, nonblocking)
+            }
+        }
+    }
+
+    fn open_socket(
+        &mut self,
+        session: SessionId,
+        family: Family,
+        flags: u8,
+    ) -> Result<Answer, Failure> {
+        if self.table.len() >= self.config.max_sockets {
+            self.reap();
+        }
+        let asker = self.sessions.get(session).ok_or(Failure(EIO))?;
+        let Admission::Admitted { max_sockets } = asker.admission else {
+            return Err(Failure(EIO));
+        };
+        if self.table.len() >= self.config.max_sockets || asker.sockets >= max_sockets {
+            self.counters.refused += 1;
+            return Err(Failure(ENOBUFS));
+        }
+        let (token, now) = (self.token(), self.now_micros);
+        let socket = self.table.insert(family, session, token, now);
+        socket.counted = true;
+        let key = socket.key;
+        let made = self.fresh_description(key, flags & SOCKET_NONBLOCK != 0);
+        let fd = made.inspect_err(|_| drop(self.table.remove(key)))?;
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.sockets += 1;
+        }
+        self.reap_when_many();
+        Ok(Answer::Socket { id: key.slot, fd })
+    }
+
+    /// A new native socket for an entry, marked.
+    pub(crate) fn fresh_description(
+        &mut self,
+        key: SocketKey,
+        nonblocking: bool,
+    ) -> Result<OwnedFd, Failure> {
+        let fd = unix::socket(Kind::Stream, nonblocking).map_err(|e| {
+            Failure(match e.raw_os_error() {
+                // The service's own table is full, which the program knows as ENFILE.
+                Some(24) => ENFILE,
+                _ => ENOBUFS,
+            })
+        })?;
+        native::enlarge(fd.as_fd());
+        let cookie = sockopt::cookie(fd.as_fd()).map_err(|_| Failure(EIO))?;
+        self.table.set_cookie(key, cookie);
+        self.set_state(key, SocketState::Fresh, Some(&fd));
+        Ok(fd)
+    }
+}
