@@ -113,7 +113,7 @@ class FakeService:
             family, flags = struct.unpack_from("<HB", payload)
             self.asked.append((op, session, family, flags))
             self.ids += 1
-            if len(payload) > 3:
+            if len(payload) > 3 and payload[3] != 0:
                 self.datagram(channel, ident, family, payload[3])
                 return
             made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
