@@ -19,13 +19,13 @@ const apps = [
   ['java-socket', 'Java ServerSocket; HttpClient, Socket, NIO', 'java', 'java -version'],
   ['java-nio', 'Java NIO selector; HttpClient, Socket, NIO', 'java', 'java -version'],
   ['java-httpserver', 'Java HttpServer; HttpClient, Socket, NIO', 'java', 'java -version'],
-  ['tomcat', 'Tomcat; curl, wget', 'java', "dpkg-query -W -f '${Version}' tomcat10"],
-  ['vsftpd', 'vsftpd; curl, lftp, ftplib', 'ftp', "dpkg-query -W -f '${Version}' vsftpd"],
+  ['tomcat', 'Tomcat; curl, wget', 'java', 'dpkg-query -s tomcat10 | grep ^Version'],
+  ['vsftpd', 'vsftpd; curl, lftp, ftplib', 'ftp', 'dpkg-query -s vsftpd | grep ^Version'],
   [
     'vsftpd-root',
     'vsftpd, its sandbox and privilege separation; curl, lftp, ftplib',
     'ftp',
-    "dpkg-query -W -f '${Version}' vsftpd",
+    'dpkg-query -s vsftpd | grep ^Version',
   ],
   ['pure-ftpd', 'Pure-FTPd; curl, lftp, ftplib', 'ftp', '/opt/ftpd/root/usr/sbin/pure-ftpd --help'],
   ['mariadb', 'MariaDB (MySQL); mariadb, mariadb-slap', 'database', 'mariadbd --version | grep -o "Ver [0-9.]*"'],
@@ -41,7 +41,7 @@ const apps = [
   ['python-http', 'Python http.server; urllib, curl, wget', 'python', '/usr/bin/python3 --version'],
   ['python-asyncio', 'Python asyncio', 'python', '/usr/bin/python3 --version'],
   ['iperf3', 'iperf3', 'tool', 'iperf3 --version'],
-  ['nc', 'nc (OpenBSD)', 'tool', "dpkg-query -W -f '${Version}' netcat-openbsd"],
+  ['nc', 'nc (OpenBSD)', 'tool', 'dpkg-query -s netcat-openbsd | grep ^Version'],
 ];
 
 export const APPS = apps.map(([name, title, kind, version], at) => ({ name, title, kind, version, port: 20 * at }));

@@ -14,7 +14,6 @@ import { parseArgs } from 'node:util';
 import { onEnd } from '../lib/cleanup.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { NETCON } from '../lib/paths.mjs';
-import { run } from '../lib/process.mjs';
 import { HOST4, Service, STACK4, STACK6, scratch } from '../lib/service.mjs';
 import { APPS } from './list.mjs';
 import { markdown } from './report.mjs';
@@ -126,7 +125,7 @@ async function attempt(app, name) {
     const from = await service?.show('status');
     const kernel = opens(ns) + (role.bare ? opens(where) : 0);
     const begun = await where.run('/bin/bash', [...script, 'start', port, dir], { env, ms: 90_000 });
-    if (begun.code !== 0) return broken(`start: ${last(begun.stderr || begun.stdout)}`);
+    if (begun.code !== 0) return failure(`start: ${last(begun.stderr || begun.stdout)}`);
     let said = '';
     for (const host of role.hosts) {
       const at = performance.now();
@@ -136,16 +135,16 @@ async function attempt(app, name) {
       });
       seconds.push((performance.now() - at) / 1000);
       said = last(check.stdout).replace(/^[\w-]+: (ok|FAIL) /, '');
-      if (check.code !== 0) return broken(`${host}: ${said} ${last(check.stderr)}`);
+      if (check.code !== 0) return failure(`${host}: ${said} ${last(check.stderr)}`);
     }
     const to = await service?.show('status');
     if (service) {
       const proof = bypassed(role, app, delta(from, to), opens(ns) + (role.bare ? opens(where) : 0) - kernel);
-      if (proof) return broken(proof);
+      if (proof) return failure(proof);
     }
     return { state: 'WORKS', seconds, said };
   } catch (error) {
-    return broken(String(error.message).split('\n')[0], error.stack);
+    return failure(String(error.message).split('\n')[0], error.stack);
   } finally {
     try {
       stop?.();
@@ -155,7 +154,7 @@ async function attempt(app, name) {
     await service?.stop();
   }
 
-  function broken(said, details = '') {
+  function failure(said, details = '') {
     const log = existsSync(`${dir}/log`) ? readFileSync(`${dir}/log`, 'utf8').slice(-1500) : '';
     const spoke = service ? `${service.process.stdout.slice(-300)}${service.process.stderr.slice(-800)}` : '';
     return { state: 'BROKEN', seconds, said, details: `${details}\nlog: ${log}\nservice: ${spoke}` };

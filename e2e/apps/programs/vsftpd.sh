@@ -1,11 +1,12 @@
 #!/bin/bash
 # vsftpd without root: run_as_launching_user, anonymous user mapped on DIR/root; foreground (background=NO), its own sandbox (seccomp) off by default
 FTPUSER=anonymous FTPPASS=x@y; . "$(dirname "$0")/_ftp.sh"
+# listen_address6=:: binds a garbage address (vsftpd reads freed memory, on kernel TCP as well); without it any address is meant
 do_start() { local p=$1 d=$2; ftp_data "$d"
   cat >"$d/v.conf" <<C
 $(six && echo "listen_ipv6=YES" || echo "listen=YES")
 background=NO
-$(six && echo "listen_address6=$BIND" || echo "listen_address=$BIND")
+$([ "$BIND" = :: ] || { six && echo "listen_address6=$BIND" || echo "listen_address=$BIND"; })
 listen_port=$p
 run_as_launching_user=YES
 anonymous_enable=YES

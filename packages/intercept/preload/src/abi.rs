@@ -83,6 +83,7 @@ pub(crate) const O_APPEND: c_int = 0o2000;
 pub(crate) const O_NONBLOCK: c_int = 0o4000;
 pub(crate) const O_CLOEXEC: c_int = 0o2_000_000;
 pub(crate) const AT_FDCWD: c_int = -100;
+pub(crate) const AT_EMPTY_PATH: c_int = 0x1000;
 
 pub(crate) const F_DUPFD: c_int = 0;
 pub(crate) const F_GETFD: c_int = 1;

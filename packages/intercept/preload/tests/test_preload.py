@@ -420,7 +420,7 @@ class Channel(Case):
     def test_cleaned_environment_keeps_the_library(self):
         self.expect(
             """
-            child = "import socket; s = socket.socket(); print(s.getsockopt(1, 39))"
+            child = "print('/libnetcon.so' in open('/proc/self/maps').read())"
             subprocess.run([sys.executable, '-c', child], env={'A': '1'})
             pid = os.posix_spawn(sys.executable, [sys.executable, '-c', child], {'LD_PRELOAD': ''})
             os.waitpid(pid, 0)
@@ -428,10 +428,53 @@ class Channel(Case):
             subprocess.run([sys.executable, '-c', child], env=many)
             os.execve(sys.executable, [sys.executable, '-c', child], {})
             """,
-            "2",
-            "2",
-            "2",
-            "2",
+            "True",
+            "True",
+            "True",
+            "True",
+        )
+
+    def test_every_exec_keeps_the_library_in_a_cleaned_environment(self):
+        self.expect(
+            """
+            loaded = "print('/libnetcon.so' in open('/proc/self/maps').read(), *sys.argv[1:], flush=True)"
+            child = "import sys; " + loaded
+            exe, words = sys.executable.encode(), [w.encode() for w in (sys.executable, '-c', child, *'abcdef')]
+            base = os.path.basename(exe)
+            os.environ['PATH'] = os.path.dirname(sys.executable)
+            empty = (ctypes.c_char_p * 1)(None)
+            argv = (ctypes.c_char_p * (len(words) + 1))(*words, None)
+            fd = os.open(exe, os.O_RDONLY)
+            short = (words[0], b'-c', child.encode())
+            calls = [
+                lambda: libc.execl(exe, *words, None),
+                lambda: libc.execl(exe, *short, None),
+                lambda: libc.execlp(base, *words, None),
+                lambda: libc.execle(exe, *words, None, empty),
+                lambda: libc.execle(exe, *short, None, empty),
+                lambda: libc.execv(exe, argv),
+                lambda: libc.execvp(base, argv),
+                lambda: libc.fexecve(fd, argv, empty),
+                lambda: libc.execveat(-100, exe, argv, empty, 0),
+                lambda: libc.syscall(ctypes.c_long(EXECVE), exe, argv, empty),
+            ]
+            libc.clearenv()
+            for exec in calls:
+                if os.fork() == 0:
+                    exec()
+                    os._exit(1)
+                os.wait()
+            print(call(libc.execl, b'/nonexistent', b'x', None), call(libc.execle, b'/nonexistent', *words, None, empty))
+            print(call(libc.execlp, b'/nonexistent', b'x', None), call(libc.fexecve, -1, argv, empty))
+            """.replace("EXECVE", str({"x86_64": 59, "aarch64": 221}[os.uname().machine])),
+            "True a b c d e f",
+            "True",
+            "True a b c d e f",
+            "True a b c d e f",
+            "True",
+            *["True a b c d e f"] * 5,
+            "ENOENT ENOENT",
+            "ENOENT EINVAL",
         )
 
     def test_service_that_dies_and_returns(self):

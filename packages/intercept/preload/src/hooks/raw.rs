@@ -1,8 +1,8 @@
 //! syscall(2) as a function of libc: the same numbers meet the same operations.
 
-use core::ffi::{c_int, c_long, c_void};
+use core::ffi::{c_char, c_int, c_long, c_void};
 
-use super::{data, fds, socket};
+use super::{data, exec, fds, socket};
 use crate::errno;
 use crate::sys::{self, nr};
 
@@ -106,6 +106,11 @@ unsafe fn routed(number: usize, args: [usize; 6]) -> Option<isize> {
             nr::CLOSE_RANGE => fds::close_range(unsigned(a), unsigned(b), low(c)) as isize,
             nr::FCNTL => fds::fcntl(fd, low(b), c) as isize,
             nr::IOCTL => fds::ioctl(fd, b, c) as isize,
+            nr::EXECVE => exec::execve(a as *const c_char, b as *const _, c as *const _) as isize,
+            nr::EXECVEAT => {
+                exec::execveat(fd, b as *const c_char, c as *const _, d as *const _, low(e))
+                    as isize
+            }
             nr::SECCOMP => match fds::sandboxing(true, nr::SECCOMP, args) {
                 Ok(value) => value as isize,
                 Err(errno) => {

@@ -72,5 +72,6 @@ pub(crate) mod nr {
     pub(crate) const PRLIMIT64: usize = 261;
     pub(crate) const SENDMMSG: usize = 269;
     pub(crate) const SECCOMP: usize = 277;
+    pub(crate) const EXECVEAT: usize = 281;
     pub(crate) const CLOSE_RANGE: usize = 436;
 }

@@ -75,5 +75,6 @@ pub(crate) mod nr {
     pub(crate) const PRLIMIT64: usize = 302;
     pub(crate) const SENDMMSG: usize = 307;
     pub(crate) const SECCOMP: usize = 317;
+    pub(crate) const EXECVEAT: usize = 322;
     pub(crate) const CLOSE_RANGE: usize = 436;
 }
