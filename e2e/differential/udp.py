@@ -499,14 +499,6 @@ def _():
     return sum(struct.unpack("ii", os.read(reader, 8)))
 
 
-@point("nobody there")
-def _():
-    s = udp(seconds=8)
-    s.connect((OWN4.rsplit(".", 1)[0] + ".77", 9))
-    s.send(b"x")
-    return tried(s.recv, 9)
-
-
 @point("no way there")
 def _():
     return tried(udp().sendto, b"x", ("192.0.2.1", 9)), tried(udp(V6).sendto, b"x", ("2001:db8::1", 9))
