@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chownSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { python as systemPython } from '../lib/apps.mjs';
 import { differences } from '../lib/differential.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { E2E } from '../lib/paths.mjs';
@@ -17,8 +18,7 @@ const PEER = `${E2E}programs/udp-peer.py`;
 const OWN = [STACK4, HOST4, STACK6, HOST6];
 
 function python(program, ...args) {
-  // The system's, which an ordinary user may run.
-  return ['/usr/bin/python3', ['-u', '-c', program, ...args]];
+  return [systemPython(), ['-u', '-c', program, ...args]];
 }
 
 /** Sends and prints what comes back. */
