@@ -4,19 +4,21 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { python as systemPython } from '../lib/apps.mjs';
 import { differences } from '../lib/differential.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { E2E } from '../lib/paths.mjs';
 import { until, which } from '../lib/process.mjs';
 import { HOST4, HOST6, Service, STACK4, STACK6, scratch } from '../lib/service.mjs';
+import { asUser, UID, withTun } from '../lib/unprivileged.mjs';
 
 const PEER = `${E2E}programs/udp-peer.py`;
 const OWN = [STACK4, HOST4, STACK6, HOST6];
 
 function python(program, ...args) {
-  return [which('python3'), ['-u', '-c', program, ...args]];
+  return [systemPython(), ['-u', '-c', program, ...args]];
 }
 
 /** Sends and prints what comes back. */
@@ -202,6 +204,48 @@ for _ in range(20000): s.send(b'x' * 100)`),
     // Asking takes turns itself.
     assert.ok((await turns()) - first < 20);
   });
+});
+
+test('without root a user namespace serves; without that UDP is refused, with the remedy', async () => {
+  const ns = new Namespace({ loopback: false });
+  const home = () => {
+    const dir = scratch();
+    chownSync(dir, UID, UID);
+    return dir;
+  };
+  const run = (service, ...args) => {
+    const [first, ...rest] = [...asUser(), ...service.command(...python(...args)).flat()];
+    return service.ns.must(first, rest);
+  };
+  const start = (tun) => Service.start(ns, { args: ['--no-tap'], dir: home(), wrap: [...withTun(tun), ...asUser()] });
+
+  const served = await start('0666');
+  const said = await run(
+    served,
+    `
+import socket
+a, b = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+a.bind(('${STACK4}', 53))
+b.sendto(b'hello', a.getsockname())
+print(a.recv(9).decode())
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)`,
+  );
+  assert.equal(said, 'hello\n');
+  assert.equal((await served.stop()).code, 0);
+
+  // No /dev/net/tun: no device to put behind the sockets.
+  const refused = await start(null);
+  const errno = await run(
+    refused,
+    `
+import socket
+try: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+except OSError as error: print(error.errno)
+socket.socket()`,
+  );
+  assert.equal(errno, '93\n');
+  await refused.process.says(/no UDP: .*run the service as root/);
+  await refused.stop();
 });
 
 describe('point by point as the kernel', () => {

@@ -12,10 +12,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use netcon_link::{Checksum, Link, TapLink, TxOffload};
 use netcon_stack::{Datagram, link_local};
-use netcon_sys::netns::{InetKind, PrivateNet, set_sysctl};
-use netcon_sys::proc_net::{self, InetSocket};
+use netcon_sys::netlink::ConfigureError;
+use netcon_sys::netns::{InetKind, PrivateNet, Sysctl};
+use netcon_sys::proc_net::InetSocket;
 use netcon_sys::tap::Tap;
-use netcon_sys::{diag, netlink, process, sockopt};
+use netcon_sys::{diag, process, sockopt};
 use netcon_wire::{Family, Mark, SocketKind};
 use rustc_hash::FxHashMap;
 
@@ -39,18 +40,17 @@ const OWNERS: usize = 65_536;
 const DEVICE: &str = "netcon0";
 
 /// What a new namespace must be told; a read-only /proc/sys costs what stands behind each.
-const SYSCTLS: &[(&str, &str)] = &[
+const SYSCTLS: &[Sysctl<'static>] = &[
     // The network is the user's own, as for TCP (docs/limits.md).
-    ("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"),
-    ("/proc/sys/net/ipv4/ping_group_range", "0 2147483647"),
+    (c"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"),
     // What the stack has let in is let in.
-    ("/proc/sys/net/ipv4/conf/all/rp_filter", "0"),
-    ("/proc/sys/net/ipv4/conf/default/rp_filter", "0"),
+    (c"/proc/sys/net/ipv4/conf/all/rp_filter", "0"),
+    (c"/proc/sys/net/ipv4/conf/default/rp_filter", "0"),
     // Addresses and neighbours are the stack's business.
-    ("/proc/sys/net/ipv6/conf/default/addr_gen_mode", "1"),
-    ("/proc/sys/net/ipv6/conf/default/accept_ra", "0"),
-    ("/proc/sys/net/ipv6/conf/default/router_solicitations", "0"),
-    ("/proc/sys/net/ipv6/conf/default/accept_dad", "0"),
+    (c"/proc/sys/net/ipv6/conf/default/addr_gen_mode", "1"),
+    (c"/proc/sys/net/ipv6/conf/default/accept_ra", "0"),
+    (c"/proc/sys/net/ipv6/conf/default/router_solicitations", "0"),
+    (c"/proc/sys/net/ipv6/conf/default/accept_dad", "0"),
 ];
 
 /// Why there are no datagram sockets, for people.
@@ -85,17 +85,15 @@ impl Datagrams {
         if !config.datagrams {
             return Err(Problem("datagram sockets are turned off".to_owned()));
         }
-        let net = PrivateNet::create().map_err(|e| no_namespace(&e))?;
+        let mut net = PrivateNet::create(SYSCTLS).map_err(|e| no_namespace(&e))?;
         let plan = Plan::of(config, mac);
-        let name = plan.name.clone();
-        let device = net
-            .inside(move || plan.carry_out())
-            .unwrap_or_else(|e| Err(e.to_string()))
+        let device = plan
+            .carry_out(&mut net)
             .map_err(|e| Problem(format!("no UDP: {e}")))?;
         Ok(Datagrams {
             net,
             device: TapLink::new(device),
-            name,
+            name: plan.name,
             packet: vec![0; PACKET_LEN].into_boxed_slice(),
             owners: FxHashMap::default(),
             order: VecDeque::new(),
@@ -143,29 +141,18 @@ impl Datagrams {
         }
     }
 
-    /// All bound sockets, as the kernel lists them.
-    fn sockets(&self) -> Vec<InetSocket> {
-        self.net
-            .inside(proc_net::datagram_sockets)
-            .unwrap_or_default()
-    }
-
     /// Name and value.
     pub(crate) fn counters(&self) -> [(&'static str, u64); 3] {
-        let name = self.name.clone();
-        let dropped = self.net.inside(move || netlink::dropped_packets(&name));
+        let dropped = self.net.dropped_packets(&self.name);
         [
             ("datagram_sockets_made", self.created),
             ("datagrams_not_delivered", self.failed),
-            (
-                "datagrams_dropped",
-                dropped.ok().and_then(Result::ok).unwrap_or(0),
-            ),
+            ("datagrams_dropped", dropped.unwrap_or(0)),
         ]
     }
 }
 
-/// What the device shall be, owned, so that it can go to the namespace's thread.
+/// What the device shall be.
 struct Plan {
     name: String,
     addresses: Vec<(IpAddr, u8)>,
@@ -197,19 +184,16 @@ impl Plan {
         }
     }
 
-    fn carry_out(&self) -> Result<Tap, String> {
-        for (path, value) in SYSCTLS {
-            // Read-only in many containers: each costs a convenience, none the whole.
-            let _ = set_sysctl(path, value);
-        }
-        let text = |e: netlink::ConfigureError| e.to_string();
-        netlink::configure("lo", &[], None, None).map_err(text)?;
-        let (device, _) = Tap::open_tun(&self.name, false).map_err(|e| format!("TUN: {e}"))?;
+    fn carry_out(&self, net: &mut PrivateNet) -> Result<Tap, String> {
+        let text = |e: ConfigureError| e.to_string();
         let name = &self.name;
-        netlink::configure(name, &self.addresses, Some(self.mtu), Some(QUEUE_LEN)).map_err(text)?;
+        let device = net.tun(name).map_err(|e| format!("TUN device: {e}"))?;
+        net.configure("lo", &[], None, None).map_err(text)?;
+        net.configure(name, &self.addresses, Some(self.mtu), Some(QUEUE_LEN))
+            .map_err(text)?;
         for (v6, wanted) in [(false, self.gateways[0]), (true, self.gateways[1])] {
             if wanted {
-                netlink::default_route(name, v6).map_err(text)?;
+                net.default_route(name, v6).map_err(text)?;
             }
         }
         Ok(device)
@@ -217,7 +201,8 @@ impl Plan {
 }
 
 fn no_namespace(e: &io::Error) -> Problem {
-    let remedy = "run the service as root or with CAP_SYS_ADMIN to have UDP";
+    let remedy =
+        "run the service as root, or where users may make user namespaces and open /dev/net/tun";
     Problem(format!(
         "no UDP: a network namespace cannot be made ({e}); {remedy}"
     ))
@@ -318,6 +303,6 @@ impl Engine {
                 tx_bytes: 0,
             }
         };
-        datagrams.sockets().into_iter().map(row).collect()
+        datagrams.net.sockets().into_iter().map(row).collect()
     }
 }

@@ -11,7 +11,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub(crate) use message::{Request, attributes, u32_at};
-pub use route::{default_route, dropped_packets};
+pub(crate) use route::{default_route, dropped_packets};
 pub(crate) use socket::NetlinkSocket;
 
 /// What was being done when [`configure`] failed.
@@ -77,22 +77,37 @@ pub fn configure(
     mtu: Option<u32>,
     txqueuelen: Option<u32>,
 ) -> Result<(), ConfigureError> {
+    let open = |cause| ConfigureError {
+        step: Step::Open,
+        cause,
+    };
+    let mut socket = NetlinkSocket::open(libc::NETLINK_ROUTE).map_err(open)?;
+    configure_by(&mut socket, name, addresses, mtu, txqueuelen)
+}
+
+/// [`configure`] by a socket that may be of another network namespace.
+pub(crate) fn configure_by(
+    socket: &mut NetlinkSocket,
+    name: &str,
+    addresses: &[(IpAddr, u8)],
+    mtu: Option<u32>,
+    txqueuelen: Option<u32>,
+) -> Result<(), ConfigureError> {
     let at = |step| move |cause| ConfigureError { step, cause };
-    let mut socket = NetlinkSocket::open(libc::NETLINK_ROUTE).map_err(at(Step::Open))?;
-    let link = find(&mut socket, name).map_err(at(Step::Find))?;
+    let link = find(socket, name).map_err(at(Step::Find))?;
     let good = link.up && mtu.is_none_or(|m| m == link.mtu);
     if (!good || txqueuelen.is_some_and(|n| n != link.txqueuelen))
-        && let Err(cause) = set_link(&mut socket, link.index, mtu, txqueuelen)
+        && let Err(cause) = set_link(socket, link.index, mtu, txqueuelen)
         && !(good && cause.raw_os_error() == Some(libc::EPERM))
     {
         return Err(at(Step::SetLink)(cause));
     }
-    let present = addresses_of(&mut socket, link.index).map_err(at(Step::ListAddresses))?;
+    let present = addresses_of(socket, link.index).map_err(at(Step::ListAddresses))?;
     for &(ip, prefix) in addresses {
         if present.contains(&(ip, prefix)) {
             continue;
         }
-        match add_address(&mut socket, link.index, ip, prefix) {
+        match add_address(socket, link.index, ip, prefix) {
             // Lost a race against somebody who added the same.
             Err(e) if e.raw_os_error() == Some(libc::EEXIST) => {}
             result => result.map_err(at(Step::AddAddress(ip)))?,

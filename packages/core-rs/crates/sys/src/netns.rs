@@ -1,23 +1,53 @@
 //! A network namespace of the service's own, in which it makes sockets for its programs
 //! (network_namespaces(7), user_namespaces(7)).
 //!
-//! A socket belongs to the namespace of the thread that makes it. So one thread moves into a new
-//! namespace and stays there; everything inside is done by it, on request.
+//! A socket belongs to the namespace of the task that makes it. With CAP_SYS_ADMIN that task is a
+//! thread of ours; without, it is a child process, since only a process with one thread may enter a
+//! new user namespace. Either lives there and makes sockets on request; the rest is done from outside
+//! by what it has opened at its start.
 
+mod child;
+mod thread;
+
+use std::cell::RefCell;
 use std::ffi::CStr;
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io;
+use std::net::IpAddr;
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::call::check;
+use crate::netlink::{self, ConfigureError, NetlinkSocket};
+use crate::proc_net::{self, InetSocket};
+use crate::tap::{Tap, TapError};
+use child::Child;
+use thread::Thread;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// A variable under /proc/sys and its value.
+pub type Sysctl<'a> = (&'a CStr, &'a str);
 
-/// A thread inside a network namespace of its own. The namespace ends with it and its sockets.
+/// A network namespace. It ends with this and the sockets made in it.
 #[derive(Debug)]
 pub struct PrivateNet {
-    jobs: Sender<Job>,
+    maker: Maker,
+    route: RefCell<NetlinkSocket>,
+    device: Option<OwnedFd>,
+    /// The directory in /proc of the task inside.
+    task: String,
+}
+
+#[derive(Debug)]
+enum Maker {
+    Thread(Thread),
+    Child(Child),
+}
+
+/// What the task inside opens before anything else.
+#[derive(Debug)]
+struct Opened {
+    /// `/dev/net/tun`: an interface is made where this was opened (tun_chr_open).
+    device: OwnedFd,
+    /// A route netlink socket.
+    route: OwnedFd,
 }
 
 /// What kind of Internet socket.
@@ -29,44 +59,82 @@ pub struct InetKind {
     pub protocol: i32,
     /// Created with `O_NONBLOCK`.
     pub nonblocking: bool,
-    /// Whose it shall be: SO_REUSEPORT lets only sockets of one user share a port.
+    /// Whose it shall be, where we have the right: SO_REUSEPORT lets only sockets of one user share
+    /// a port.
     pub uid: u32,
 }
 
 impl PrivateNet {
-    /// Moves a new thread into a new network namespace.
+    /// Makes one: by CAP_SYS_ADMIN, else inside a user namespace. Variables that cannot be set
+    /// (read-only in many containers) keep the kernel's default.
     ///
     /// # Errors
     ///
-    /// `EPERM` without CAP_SYS_ADMIN; `ENOSPC` where `user.max_net_namespaces` forbids it; `EINVAL`
-    /// if the kernel has no network namespaces.
-    pub fn create() -> io::Result<PrivateNet> {
-        let (jobs, inbox) = channel::<Job>();
-        let (ready, moved) = channel();
-        std::thread::Builder::new()
-            .name("netcon-netns".to_owned())
-            .spawn(move || serve(&inbox, &ready))?;
-        moved
-            .recv()
-            .map_err(|_| io::Error::other("the thread of the namespace has ended"))??;
-        Ok(PrivateNet { jobs })
+    /// `EPERM` or `ENOSPC` where neither is allowed; `ENOENT` or `EACCES` for `/dev/net/tun`.
+    pub fn create(sysctls: &[Sysctl<'_>]) -> io::Result<PrivateNet> {
+        let (maker, opened, task) = match Thread::start(sysctls) {
+            Ok((thread, opened, task)) => (Maker::Thread(thread), opened, task),
+            Err(e) if e.raw_os_error() == Some(libc::EPERM) => {
+                let (child, opened, task) = Child::start(sysctls)?;
+                (Maker::Child(child), opened, task)
+            }
+            Err(e) => return Err(e),
+        };
+        Ok(PrivateNet {
+            maker,
+            route: RefCell::new(NetlinkSocket::over(opened.route)?),
+            device: Some(opened.device),
+            task,
+        })
     }
 
-    /// Runs `job` inside and waits for what it gives.
+    /// Makes the one TUN device, without offload.
     ///
     /// # Errors
     ///
-    /// If the thread is gone, which it is only when a job has panicked.
-    pub fn inside<T: Send + 'static>(
+    /// See [`TapError`]; `Busy` for a second one.
+    pub fn tun(&mut self, name: &str) -> Result<Tap, TapError> {
+        Tap::over_tun(self.device.take().ok_or(TapError::Busy)?, name)
+    }
+
+    /// [`netlink::configure`] inside.
+    ///
+    /// # Errors
+    ///
+    /// See [`ConfigureError`].
+    pub fn configure(
         &self,
-        job: impl FnOnce() -> T + Send + 'static,
-    ) -> io::Result<T> {
-        let gone = || io::Error::other("the thread of the namespace has ended");
-        let (result, answer) = channel();
-        self.jobs
-            .send(Box::new(move || drop(result.send(job()))))
-            .map_err(|_| gone())?;
-        answer.recv().map_err(|_| gone())
+        name: &str,
+        addresses: &[(IpAddr, u8)],
+        mtu: Option<u32>,
+        txqueuelen: Option<u32>,
+    ) -> Result<(), ConfigureError> {
+        let route = &mut self.route.borrow_mut();
+        netlink::configure_by(route, name, addresses, mtu, txqueuelen)
+    }
+
+    /// Makes the interface the way to all addresses of a family that no other route knows.
+    ///
+    /// # Errors
+    ///
+    /// See [`ConfigureError`].
+    pub fn default_route(&self, name: &str, v6: bool) -> Result<(), ConfigureError> {
+        netlink::default_route(&mut self.route.borrow_mut(), name, v6)
+    }
+
+    /// Packets that the interface's queue had no room for.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if there is no such interface.
+    pub fn dropped_packets(&self, name: &str) -> io::Result<u64> {
+        netlink::dropped_packets(&mut self.route.borrow_mut(), name)
+    }
+
+    /// The datagram sockets inside that are bound.
+    #[must_use]
+    pub fn sockets(&self) -> Vec<InetSocket> {
+        proc_net::datagram_sockets(&self.task)
     }
 
     /// socket(2) inside: a datagram socket, close-on-exec.
@@ -75,50 +143,15 @@ impl PrivateNet {
     ///
     /// As socket(2): `EPROTONOSUPPORT`, `EAFNOSUPPORT`, `EMFILE`, `ENOBUFS`.
     pub fn socket(&self, kind: InetKind) -> io::Result<OwnedFd> {
-        self.inside(move || as_user(kind.uid, || datagram_socket(kind)))?
+        match &self.maker {
+            Maker::Thread(thread) => thread.socket(kind),
+            Maker::Child(child) => child.socket(kind),
+        }
     }
 }
 
-fn serve(inbox: &Receiver<Job>, ready: &Sender<io::Result<()>>) {
-    // SAFETY: unshare(2) takes no pointer; CLONE_NEWNET concerns the calling thread alone.
-    let moved = check(unsafe { libc::unshare(libc::CLONE_NEWNET) }).map(|_| ());
-    let failed = moved.is_err();
-    if ready.send(moved).is_err() || failed {
-        return;
-    }
-    while let Ok(job) = inbox.recv() {
-        job();
-    }
-}
-
-/// Sets a variable under /proc/sys for the namespace of this thread. To be called inside.
-///
-/// # Errors
-///
-/// As open(2) and write(2): `EROFS` in many containers.
-pub fn set_sysctl(path: &str, value: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).open(path)?;
-    file.write_all(value.as_bytes())
-}
-
-/// The index of an interface of this thread's namespace, 0 if there is none (if_nametoindex(3)).
-pub fn interface_index(name: &CStr) -> u32 {
-    // SAFETY: if_nametoindex(3) reads a NUL-terminated string.
-    unsafe { libc::if_nametoindex(name.as_ptr()) }
-}
-
-/// A socket's owner is the file system uid of the thread that makes it (sock_alloc, net/socket.c).
-fn as_user<T>(uid: u32, f: impl FnOnce() -> T) -> T {
-    // SAFETY: setfsuid(2) takes no pointer and concerns the calling thread alone. Without the right
-    // to change it, it stays, and the socket is the service's.
-    let before = unsafe { libc::setfsuid(uid) };
-    let result = f();
-    // SAFETY: as above; back to what it was is always allowed.
-    unsafe { libc::setfsuid(before.cast_unsigned()) };
-    result
-}
-
-fn datagram_socket(kind: InetKind) -> io::Result<OwnedFd> {
+/// The arguments of socket(2).
+fn arguments(kind: InetKind) -> (i32, i32, i32) {
     let family = if kind.v6 {
         libc::AF_INET6
     } else {
@@ -130,11 +163,27 @@ fn datagram_socket(kind: InetKind) -> io::Result<OwnedFd> {
         0
     };
     let flags = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | nonblock;
+    (family, flags, kind.protocol)
+}
+
+// Both allocate nothing, so that the child may call them.
+
+fn open(path: &CStr) -> io::Result<OwnedFd> {
+    let flags = libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC;
+    // SAFETY: open(2) with a NUL-terminated path.
+    let fd = check(unsafe { libc::open(path.as_ptr(), flags) })?;
+    // SAFETY: open(2) returned a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn make(family: i32, flags: i32, protocol: i32) -> io::Result<OwnedFd> {
     // SAFETY: socket(2) takes no pointer.
-    let fd = check(unsafe { libc::socket(family, flags, kind.protocol) })?;
+    let fd = check(unsafe { libc::socket(family, flags | libc::SOCK_CLOEXEC, protocol) })?;
     // SAFETY: socket(2) returned a new descriptor that nobody else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
+
+const PING_GROUPS: &CStr = c"/proc/sys/net/ipv4/ping_group_range";
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Which datagram sockets this thread's network namespace has: /proc/net/udp and its like (proc(5)).
+//! Which datagram sockets a network namespace has: /proc/net/udp and its like (proc(5)).
 //!
 //! Unlike sock_diag(7) they list ping sockets too, and need no kernel module. Sockets that are not
 //! bound yet are in none of them.
@@ -26,9 +26,10 @@ pub struct InetSocket {
     pub inode: u32,
 }
 
-/// All of them. A list that cannot be read is empty: the kernel may lack the protocol.
+/// All of a task's namespace, `task` being its directory in /proc. A list that cannot be read is
+/// empty: the kernel may lack the protocol.
 #[must_use]
-pub fn datagram_sockets() -> Vec<InetSocket> {
+pub fn datagram_sockets(task: &str) -> Vec<InetSocket> {
     [
         ("udp", "udp"),
         ("udp6", "udp"),
@@ -39,7 +40,7 @@ pub fn datagram_sockets() -> Vec<InetSocket> {
     ]
     .into_iter()
     .flat_map(|(file, protocol)| {
-        let path = format!("/proc/thread-self/net/{file}");
+        let path = format!("{task}/net/{file}");
         parse(protocol, &std::fs::read_to_string(path).unwrap_or_default())
     })
     .collect()

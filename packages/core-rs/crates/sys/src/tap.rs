@@ -60,25 +60,29 @@ impl Tap {
     ///
     /// See [`TapError`].
     pub fn open(name: &str, offload: bool) -> Result<(Self, TapInfo), TapError> {
-        Self::open_kind(name, libc::IFF_TAP, offload)
+        if !is_interface_name(name) {
+            return Err(TapError::BadName);
+        }
+        Self::attach(open_device()?, name, libc::IFF_TAP, offload)
     }
 
-    /// The same with a TUN device: bare IP packets instead of frames.
+    /// A TUN device: bare IP packets instead of frames, no offload. `device` is an open
+    /// `/dev/net/tun`; the interface is made in the namespace in which that was opened.
     ///
     /// # Errors
     ///
     /// See [`TapError`].
-    pub fn open_tun(name: &str, offload: bool) -> Result<(Self, TapInfo), TapError> {
-        Self::open_kind(name, libc::IFF_TUN, offload)
+    pub fn over_tun(device: OwnedFd, name: &str) -> Result<Self, TapError> {
+        Self::attach(device, name, libc::IFF_TUN, false).map(|(tun, _)| tun)
     }
 
-    fn open_kind(
+    fn attach(
+        fd: OwnedFd,
         name: &str,
         kind: libc::c_int,
         offload: bool,
     ) -> Result<(Self, TapInfo), TapError> {
         let mut request = named_request(name)?;
-        let fd = open_device()?;
         // IFF_NO_PI: no protocol word in front of the frame (tun.rst 3.2).
         request.ifr_ifru.ifru_flags = flags_of(kind | libc::IFF_NO_PI | libc::IFF_VNET_HDR);
         // SAFETY: TUNSETIFF reads and writes a `struct ifreq` (tun.rst 1.2); `request` is one, alive

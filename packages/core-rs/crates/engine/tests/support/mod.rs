@@ -38,7 +38,16 @@ impl Service {
         Service::with_max_sockets(1000)
     }
 
+    /// One that serves datagram sockets too.
+    pub fn with_datagrams() -> Service {
+        Service::with(1000, true)
+    }
+
     pub fn with_max_sockets(max_sockets: usize) -> Service {
+        Service::with(max_sockets, false)
+    }
+
+    fn with(max_sockets: usize, datagrams: bool) -> Service {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("netcon-engine-{}-{n}", std::process::id()));
@@ -57,7 +66,7 @@ impl Service {
             fault: None,
             capture: None,
             max_sockets,
-            datagrams: false,
+            datagrams,
         };
         let (events, inbox) = channel();
         let sink = move |event| drop(events.send(event));
@@ -180,6 +189,19 @@ impl Program {
         );
         assert_eq!(status, 0);
         fds.pop().unwrap()
+    }
+
+    /// A datagram socket, or the errno.
+    pub fn datagram(&self, family: Family, flags: u8, kind: SocketKind) -> Result<OwnedFd, u32> {
+        let request = Request::Socket {
+            family,
+            flags,
+            kind,
+        };
+        match self.ask(&request, &[]) {
+            (0, _, mut fds) => Ok(fds.pop().unwrap()),
+            (errno, _, _) => Err(errno),
+        }
     }
 
     pub fn bind(&self, fd: &OwnedFd, addr: SockAddr) -> Result<SockAddr, u32> {

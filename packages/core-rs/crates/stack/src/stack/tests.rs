@@ -13,6 +13,7 @@ use crate::packet::build::{Segment, icmp_checksum, ip_header, tcp_checksum};
 use crate::packet::{ACK, FIN, ICMP, ICMPV6, IpView, PSH, RST, SYN, TcpView, UDP, mss_at};
 use crate::{BindOptions, Cause, Cidr, HeapRings, IoError, PcbOptions, ethernet};
 
+mod datagrams;
 mod frames;
 mod neighbours;
 mod resets;

@@ -15,10 +15,13 @@ const IFLA_STATS64: u16 = 23;
 /// # Errors
 ///
 /// See [`ConfigureError`].
-pub fn default_route(name: &str, v6: bool) -> Result<(), ConfigureError> {
+pub(crate) fn default_route(
+    socket: &mut NetlinkSocket,
+    name: &str,
+    v6: bool,
+) -> Result<(), ConfigureError> {
     let at = |step| move |cause| ConfigureError { step, cause };
-    let mut socket = NetlinkSocket::open(libc::NETLINK_ROUTE).map_err(at(Step::Open))?;
-    let link = find(&mut socket, name).map_err(at(Step::Find))?;
+    let link = find(socket, name).map_err(at(Step::Find))?;
     let create = u16_of(libc::NLM_F_CREATE | libc::NLM_F_EXCL);
     let mut request = Request::new(libc::RTM_NEWROUTE, create, &route_header(v6));
     request.attribute(RTA_OIF, &link.index.to_ne_bytes());
@@ -32,9 +35,8 @@ pub fn default_route(name: &str, v6: bool) -> Result<(), ConfigureError> {
 ///
 /// # Errors
 ///
-/// `ENODEV` if there is no such interface; whatever socket(2) gives.
-pub fn dropped_packets(name: &str) -> io::Result<u64> {
-    let mut socket = NetlinkSocket::open(libc::NETLINK_ROUTE)?;
+/// `ENODEV` if there is no such interface.
+pub(crate) fn dropped_packets(socket: &mut NetlinkSocket, name: &str) -> io::Result<u64> {
     let mut request = Request::new(libc::RTM_GETLINK, 0, &link_header(0, 0, 0));
     let mut text = name.as_bytes().to_vec();
     text.push(0);

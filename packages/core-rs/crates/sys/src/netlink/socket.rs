@@ -22,7 +22,11 @@ impl NetlinkSocket {
         // SAFETY: socket(2) takes no pointers.
         let fd = check(unsafe { libc::socket(libc::AF_NETLINK, kind, protocol) })?;
         // SAFETY: socket(2) returned a new descriptor that nobody else owns.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Self::over(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+
+    /// Over a netlink socket that somebody else has made, in a namespace of his.
+    pub(crate) fn over(fd: OwnedFd) -> io::Result<Self> {
         connect_to_kernel(&fd)?;
         Ok(Self {
             fd,

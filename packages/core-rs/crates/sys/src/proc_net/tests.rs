@@ -41,7 +41,7 @@ fn a_bound_socket_is_listed_by_its_inode() {
             crate::netlink::configure("lo", &[], None, None).expect("lo is up");
             let socket = UdpSocket::bind("127.0.0.1:0").expect("bound");
             let inode = crate::diag::socket_inode(socket.as_fd()).expect("a socket");
-            let found = datagram_sockets();
+            let found = datagram_sockets("/proc/thread-self");
             let found = found.iter().find(|s| s.inode == inode).expect("listed");
             assert_eq!(Some(found.local), socket.local_addr().ok());
             assert!(!found.connected);
