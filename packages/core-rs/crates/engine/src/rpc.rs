@@ -11,7 +11,7 @@ use netcon_stack::{BindError, BindOptions, ListenError, PcbId};
 use netcon_sys::unix;
 use netcon_sys::{diag, process, sockopt};
 use netcon_wire::{
-    CONNECT_DETACH, CONNECT_WAIT, Family, MAX_FRAME, MapReply, Mark, Op, Reply, Request, SockAddr,
+    CONNECT_DETACH, CONNECT_WAIT, MAX_FRAME, MapReply, Mark, Op, Reply, Request, SockAddr,
     SocketName, SocketState,
 };
 
@@ -253,21 +253,16 @@ impl Engine {
         backlog: i32,
     ) -> Result<Answer, Failure> {
         let socket = self.table.get(key).ok_or(Failure(EIO))?;
-        let (state, token) = (socket.state, socket.token);
+        let (state, token, family) = (socket.state, socket.token, socket.family);
+        let (options, is_bound) = (socket.options.for_stack(), socket.bound.is_some());
         if !matches!(state, SocketState::Fresh | SocketState::Listening) {
             return Err(Failure(EINVAL));
         }
         let pcb = self.pcb(key)?;
         if state == SocketState::Fresh {
-            let options = self
-                .table
-                .get(key)
-                .map(|s| s.options.for_stack())
-                .unwrap_or_default();
             self.stack.set_options(pcb, options);
-            if socket_unbound(self.table.get(key).and_then(|s| s.bound)) {
+            if !is_bound {
                 // V6ONLY and the like must be known to the port that listen(2) chooses.
-                let family = self.table.get(key).map_or(Family::Inet, |s| s.family);
                 self.bind(key, SockAddr::unspecified(family))?;
             }
         }
@@ -455,7 +450,3 @@ impl Engine {
 
 /// net.core.somaxconn's default.
 const SOMAXCONN: usize = 4096;
-
-const fn socket_unbound(bound: Option<SockAddr>) -> bool {
-    bound.is_none()
-}
