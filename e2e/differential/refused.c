@@ -45,10 +45,10 @@ static void seen_by_connect(const Addr *bad)
 	printf("-- non-blocking, connect again\n");
 	int c = tcp(SOCK_NONBLOCK);
 	CALL(connect(c, &bad->sa, addr_len(bad)));
-	SHOW_EVENTS(c, POLLERR | POLLHUP);
+	SHOW_EVENTS(c, POLLOUT | POLLERR | POLLHUP);
 	CALL(connect(c, &bad->sa, addr_len(bad)));
 	CALL(connect(c, &bad->sa, addr_len(bad)));
-	SHOW_EVENTS(c, POLLERR | POLLHUP);
+	SHOW_EVENTS(c, POLLOUT | POLLERR | POLLHUP);
 	printf("SO_ERROR %s\n", so_error(c));
 	close(c);
 }
@@ -59,21 +59,21 @@ static void seen_by_io(const Addr *bad)
 	char b[4] = "abc";
 	int c = tcp(SOCK_NONBLOCK);
 	CALL(connect(c, &bad->sa, addr_len(bad)));
-	SHOW_EVENTS(c, POLLERR | POLLHUP);
+	SHOW_EVENTS(c, POLLOUT | POLLERR | POLLHUP);
 	CALL(read(c, b, 4));
 	CALL(read(c, b, 4));
 	printf("SO_ERROR %s\n", so_error(c));
 	close(c);
 	c = tcp(SOCK_NONBLOCK);
 	CALL(connect(c, &bad->sa, addr_len(bad)));
-	SHOW_EVENTS(c, POLLERR | POLLHUP);
+	SHOW_EVENTS(c, POLLOUT | POLLERR | POLLHUP);
 	CALL(write(c, b, 4));
 	CALL(write(c, b, 4));
 	printf("SO_ERROR %s\n", so_error(c));
 	close(c);
 	c = tcp(SOCK_NONBLOCK);
 	CALL(connect(c, &bad->sa, addr_len(bad)));
-	SHOW_EVENTS(c, POLLERR | POLLHUP);
+	SHOW_EVENTS(c, POLLOUT | POLLERR | POLLHUP);
 	CALL(recv(c, b, 4, MSG_PEEK));
 	CALL(send(c, b, 4, MSG_NOSIGNAL));
 	close(c);
@@ -99,7 +99,7 @@ static void of_a_duplicate(const Addr *bad)
 	printf("-- seen through a duplicate\n");
 	int c = tcp(SOCK_NONBLOCK), d = dup(c);
 	CALL(connect(c, &bad->sa, addr_len(bad)));
-	SHOW_EVENTS(d, POLLERR | POLLHUP);
+	SHOW_EVENTS(d, POLLOUT | POLLERR | POLLHUP);
 	close(c);
 	printf("SO_ERROR %s\n", so_error(d));
 	close(d);
