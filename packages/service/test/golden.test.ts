@@ -34,6 +34,7 @@ const requests: Record<string, Request> = {
   accepted: { op: 'Accepted' },
   'socket.udp': { op: 'Socket', family: 4, flags: 2, kind: 1 },
   'socket.ping': { op: 'Socket', family: 6, flags: 0, kind: 3 },
+  interface: { op: 'Interface', position: 1 },
 };
 
 const replies: Record<string, Omit<Reply, 'id'>> = {
@@ -64,6 +65,24 @@ const replies: Record<string, Omit<Reply, 'id'>> = {
   setsockopt: { op: 'SetSockOpt', status: 0, body: { kind: 'Done' } },
   shutdown: { op: 'Shutdown', status: 0, body: { kind: 'Done' } },
   accepted: { op: 'Accepted', status: 0, body: { kind: 'Done' } },
+  interface: {
+    op: 'Interface',
+    status: 0,
+    body: {
+      kind: 'Interface',
+      name: 'netcon0',
+      index: 2,
+      flags: 0x11043,
+      hardware: 1,
+      mtu: 1500,
+      queue: 1000,
+      mac: Uint8Array.of(2, 0x6e, 0x63, 0, 0, 1),
+      addresses: [
+        { addr: v4, prefix: 24 },
+        { addr: v6, prefix: 64 },
+      ],
+    },
+  },
 };
 
 const golden = new Map(

@@ -8,6 +8,7 @@
 mod data;
 mod exec;
 mod fds;
+mod interfaces;
 mod names;
 mod raw;
 mod socket;

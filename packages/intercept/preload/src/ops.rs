@@ -11,6 +11,7 @@ pub(crate) mod connect;
 pub(crate) mod data;
 pub(crate) mod exec;
 pub(crate) mod fds;
+pub(crate) mod interfaces;
 pub(crate) mod message;
 pub(crate) mod names;
 pub(crate) mod options;

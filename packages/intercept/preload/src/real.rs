@@ -111,6 +111,8 @@ core::arch::global_asm!(
     ".weak __nss_configure_lookup",
     ".weak __h_errno_location",
     ".weak __chk_fail",
+    ".weak calloc",
+    ".weak free",
 );
 
 /// dlsym(3) with `RTLD_NEXT`: the function that would be called without this library. Null if
@@ -164,5 +166,7 @@ pub(crate) mod weak {
             unsafe extern "C" fn(*const c_char, *const c_char) -> c_int;
         __h_errno_location as H_ERRNO: unsafe extern "C" fn() -> *mut c_int;
         __chk_fail as CHK_FAIL: unsafe extern "C" fn() -> !;
+        calloc as CALLOC: unsafe extern "C" fn(usize, usize) -> *mut c_void;
+        free as FREE: unsafe extern "C" fn(*mut c_void);
     }
 }

@@ -102,6 +102,22 @@ class WithoutService(unittest.TestCase):
         self.assertIn("/nonexistent/netcon.sock: no such socket", done.stderr)
         self.assertIn("netcon service", done.stderr)
 
+    def test_no_interface_of_another_network_is_shown(self):
+        done = run("print(error(socket.if_nameindex), libc.if_nametoindex(b'lo'))")
+        self.assertEqual(done.stdout, "ENETDOWN 0\n")
+        program = "print(call(libc.getifaddrs, ctypes.byref(ctypes.c_void_p())))"
+        self.assertEqual(run(program).stdout, "ENETDOWN\n")
+
+    def test_interfaces_are_the_hosts_where_everything_is_bypassed(self):
+        program = """
+            first = ctypes.c_void_p()
+            print(socket.if_nameindex() == native, libc.getifaddrs(ctypes.byref(first)))
+            libc.freeifaddrs(first)
+        """
+        native = f"native = {socket.if_nameindex()!r}\n"
+        done = run(native + textwrap.dedent(program), env={"NETCON_BYPASS": "all"})
+        self.assertEqual(done.stdout, "True 0\n", done.stderr)
+
     def test_forked_children_do_not_repeat_it(self):
         done = run("error(sock); os.fork(); print(error(sock), flush=True)")
         self.assertEqual(done.stdout, "ENETDOWN\n" * 2)

@@ -25,6 +25,7 @@ export const Op = {
   SetSockOpt: 11,
   Shutdown: 12,
   Accepted: 13,
+  Interface: 14,
 } as const;
 
 export type OpName = keyof typeof Op;

@@ -1,6 +1,7 @@
 import { type Family, readAddr, readFamily, type SockAddr, writeAddr, writeFamily } from './addr.js';
 import { Reader, RpcDecodeError, type Writer } from './cursor.js';
 import { decodeHeader, encodeFrame, Op, type OpName, opName } from './frame.js';
+import { type Interface, readInterface, writeInterface } from './interface.js';
 import { MAX_OPTION_LEN } from './request.js';
 
 /** Most addresses that a HELLO reply lists. */
@@ -35,6 +36,7 @@ export type ReplyBody =
   | { kind: 'Connect'; local: SockAddr; peer: SockAddr }
   | ({ kind: 'Map' } & MapReply)
   | { kind: 'Value'; value: Uint8Array }
+  | ({ kind: 'Interface' } & Interface)
   | { kind: 'Done' };
 
 /** A decoded reply; `status` is a Linux errno, 0 for success. */
@@ -92,6 +94,9 @@ function write(w: Writer, body: ReplyBody): void {
     case 'Value':
       w.sized(body.value, MAX_OPTION_LEN);
       break;
+    case 'Interface':
+      writeInterface(w, body);
+      break;
     case 'Failed':
     case 'Done':
       break;
@@ -122,6 +127,8 @@ function read(op: OpName, status: number, r: Reader): ReplyBody {
       };
     case 'GetSockOpt':
       return { kind: 'Value', value: r.sized(MAX_OPTION_LEN) };
+    case 'Interface':
+      return { kind: 'Interface', ...readInterface(r) };
     case 'SetSockOpt':
     case 'Shutdown':
     case 'Accepted':

@@ -17,7 +17,8 @@ export type Request =
   | { op: 'Map' | 'GetSockName' | 'GetPeerName' | 'Accepted' }
   | { op: 'GetSockOpt'; level: number; name: number; len: number }
   | { op: 'SetSockOpt'; level: number; name: number; value: Uint8Array }
-  | { op: 'Shutdown'; how: number };
+  | { op: 'Shutdown'; how: number }
+  | { op: 'Interface'; position: number };
 
 /** The frame of a request. */
 export function encodeRequest(id: number, request: Request): Uint8Array {
@@ -67,6 +68,9 @@ function write(w: Writer, request: Request): void {
     case 'Shutdown':
       w.u8(request.how);
       break;
+    case 'Interface':
+      w.u8(request.position);
+      break;
     case 'Map':
     case 'GetSockName':
     case 'GetPeerName':
@@ -97,6 +101,8 @@ function read(op: OpName, r: Reader): Request {
       if (how > 2) throw new RpcDecodeError('BadField');
       return { op, how };
     }
+    case 'Interface':
+      return { op, position: r.u8() };
     case 'Map':
     case 'GetSockName':
     case 'GetPeerName':

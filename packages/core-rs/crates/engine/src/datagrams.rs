@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use netcon_link::{Checksum, Link, TapLink, TxOffload};
-use netcon_stack::{Datagram, link_local};
+use netcon_stack::Datagram;
 use netcon_sys::netlink::ConfigureError;
 use netcon_sys::netns::{InetKind, PrivateNet, Sysctl};
 use netcon_sys::proc_net::InetSocket;
@@ -22,6 +22,7 @@ use rustc_hash::FxHashMap;
 
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::interfaces::{link_addresses, link_name};
 use crate::rpc::errno::{EIO, EPROTONOSUPPORT};
 use crate::rpc::{Answer, Failure};
 use crate::sessions::SessionId;
@@ -33,11 +34,11 @@ const PACKETS: usize = 64;
 const PACKET_LEN: usize = 65_536;
 /// With the default of 500, 100,000 datagrams a second drop some; with this, 400,000 do not
 /// (measured by the prototype).
-const QUEUE_LEN: u32 = 10_000;
+pub(crate) const QUEUE_LEN: u32 = 10_000;
 /// Owners remembered for `show`; the oldest are forgotten first.
 const OWNERS: usize = 65_536;
 /// The device's name where the link has none.
-const DEVICE: &str = "netcon0";
+pub(crate) const DEVICE: &str = "netcon0";
 
 /// What a new namespace must be told; a read-only /proc/sys costs what stands behind each.
 const SYSCTLS: &[Sysctl<'static>] = &[
@@ -141,6 +142,11 @@ impl Datagrams {
         }
     }
 
+    /// The device's index, as the sockets tell it.
+    pub(crate) fn index(&self) -> Option<u32> {
+        self.net.index(&self.name).ok()
+    }
+
     /// Name and value.
     pub(crate) fn counters(&self) -> [(&'static str, u64); 3] {
         let dropped = self.net.dropped_packets(&self.name);
@@ -163,19 +169,9 @@ struct Plan {
 impl Plan {
     fn of(config: &Config, mac: [u8; 6]) -> Plan {
         let tap = config.tap.as_ref();
-        let mut addresses = config.addresses.clone();
-        if addresses.iter().any(|(ip, _)| ip.is_ipv6()) {
-            addresses.push((IpAddr::V6(link_local(mac)), 64));
-        }
-        if tap.is_none() {
-            // Nobody else is there: ENETUNREACH rather than packets to nowhere.
-            for (ip, len) in &mut addresses {
-                *len = if ip.is_ipv4() { 32 } else { 128 };
-            }
-        }
         Plan {
-            name: tap.map_or(DEVICE, |t| &t.name).to_owned(),
-            addresses,
+            name: link_name(config).to_owned(),
+            addresses: link_addresses(config, mac),
             mtu: tap.map_or(1500, |t| t.mtu).into(),
             gateways: [
                 tap.is_some() && config.gateway_v4.is_some(),

@@ -16,12 +16,14 @@ use netcon_stack::{Cidr, Instant, RxMeta, Stack};
 use netcon_sys::clock::monotonic_micros;
 use netcon_sys::epoll::{EDGE_ALL, Epoll, LEVEL_IN, Ready, Waker};
 use netcon_sys::process::random_u64;
+use netcon_wire::Interface;
 
 use crate::channels::listen;
 use crate::command::{Command, Handle};
 use crate::config::{Config, TapReport};
 use crate::datagrams::{Datagrams, Problem};
 use crate::error::OpenError;
+use crate::interfaces::interfaces;
 use crate::links::{LinkSink, SlabRings, open_link};
 use crate::native::Native;
 use crate::sessions::{Hello, Sessions};
@@ -64,6 +66,8 @@ pub struct Engine {
     link_ready: bool,
     /// Where datagram sockets live; or why there are none.
     pub(crate) datagrams: Result<Datagrams, Problem>,
+    /// What programs see as interfaces.
+    pub(crate) interfaces: [Interface; 2],
     frame: Box<[u8]>,
     pub(crate) native: Native,
     pub(crate) table: Table,
@@ -144,6 +148,8 @@ impl Engine {
         if let Some(fd) = datagrams.as_ref().ok().and_then(Datagrams::as_fd) {
             add(fd, Token::Datagrams)?;
         }
+        let index = datagrams.as_ref().ok().and_then(Datagrams::index);
+        let interfaces = interfaces(&config, MAC, index);
         let random = || random_u64().map_err(OpenError::system("getrandom"));
         let now_micros = monotonic_micros();
         let tap = config.tap.as_ref();
@@ -176,6 +182,7 @@ impl Engine {
             stack,
             link,
             link_ready: false,
+            interfaces,
             datagrams,
             frame: vec![0; FRAME_LEN].into_boxed_slice(),
             native,

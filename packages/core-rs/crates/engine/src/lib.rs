@@ -15,6 +15,7 @@ mod connect;
 mod datagrams;
 mod engine;
 mod error;
+mod interfaces;
 mod links;
 mod native;
 mod open;

@@ -11,8 +11,8 @@ use netcon_stack::{BindError, BindOptions, ListenError, PcbId};
 use netcon_sys::unix;
 use netcon_sys::{diag, process, sockopt};
 use netcon_wire::{
-    CONNECT_DETACH, CONNECT_WAIT, MAX_FRAME, MapReply, Mark, Op, Reply, Request, SockAddr,
-    SocketName, SocketState,
+    CONNECT_DETACH, CONNECT_WAIT, Interface, MAX_FRAME, MapReply, Mark, Op, Reply, Request,
+    SockAddr, SocketName, SocketState,
 };
 
 use crate::accept::{CHECK_AT, Listener};
@@ -26,6 +26,7 @@ pub(crate) mod errno {
     //! errno(3), asm-generic/errno.h.
     pub(crate) const EIO: u32 = 5;
     pub(crate) const EBADF: u32 = 9;
+    pub(crate) const ENODEV: u32 = 19;
     pub(crate) const EINVAL: u32 = 22;
     pub(crate) const ENFILE: u32 = 23;
     pub(crate) const EPIPE: u32 = 32;
@@ -42,7 +43,7 @@ pub(crate) mod errno {
     pub(crate) const EINPROGRESS: u32 = 115;
     pub(crate) const ESTALE: u32 = 116;
 }
-use errno::{EADDRINUSE, EBADF, EINVAL, EIO, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
+use errno::{EADDRINUSE, EBADF, EINVAL, EIO, ENODEV, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
 
 /// The errno of a refused request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,7 @@ pub(crate) enum Answer {
     },
     Map(MapReply),
     Value(Vec<u8>),
+    Interface(Box<Interface>),
     Done,
 }
 
@@ -131,6 +133,11 @@ impl Engine {
         {
             return self.socket(session, family, flags, kind).map(Some);
         }
+        if let Request::Interface { position } = *request {
+            let found = self.interfaces.get(usize::from(position));
+            let interface = found.ok_or(Failure(ENODEV))?;
+            return Ok(Some(Answer::Interface(Box::new(*interface))));
+        }
         let program = fds.pop().ok_or(Failure(EBADF))?;
         let key = self.lookup(program.as_fd()).ok_or(Failure(ENOTSOCK))?;
         let answer = match *request {
@@ -166,7 +173,10 @@ impl Engine {
             }
             Request::Shutdown { .. } => self.shutdown(key)?,
             Request::Accepted => Answer::Done,
-            Request::Hello { .. } | Request::Attach { .. } | Request::Socket { .. } => {
+            Request::Hello { .. }
+            | Request::Attach { .. }
+            | Request::Socket { .. }
+            | Request::Interface { .. } => {
                 return Err(Failure(EOPNOTSUPP));
             }
         };
@@ -424,6 +434,7 @@ impl Engine {
             ),
             Answer::Map(map) => (0, Reply::Map(*map), None),
             Answer::Value(value) => (0, Reply::Value(value), None),
+            Answer::Interface(interface) => (0, Reply::Interface(**interface), None),
             Answer::Done => (0, Reply::Done, None),
         };
         self.send_reply(to, op, id, status, &reply, fd.map(AsFd::as_fd));

@@ -140,6 +140,11 @@ pub fn link_mac(name: &str) -> io::Result<[u8; 6]> {
         .ok_or_else(|| io::Error::from_raw_os_error(libc::EADDRNOTAVAIL))
 }
 
+/// The index of the interface `name`.
+pub(crate) fn index(socket: &mut NetlinkSocket, name: &str) -> io::Result<u32> {
+    find(socket, name).map(|link| link.index)
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct LinkState {
     index: u32,

@@ -122,6 +122,15 @@ impl PrivateNet {
         netlink::default_route(&mut self.route.borrow_mut(), name, v6)
     }
 
+    /// The interface's index inside.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if there is no such interface.
+    pub fn index(&self, name: &str) -> io::Result<u32> {
+        netlink::index(&mut self.route.borrow_mut(), name)
+    }
+
     /// Packets that the interface's queue had no room for.
     ///
     /// # Errors

@@ -18,6 +18,7 @@
 mod addr;
 mod cursor;
 mod frame;
+mod interface;
 mod mark;
 mod name;
 mod reply;
@@ -26,6 +27,9 @@ mod request;
 pub use addr::{Family, SockAddr};
 pub use cursor::{DecodeError, EncodeError};
 pub use frame::{HEADER_LEN, Header, MAGIC, MAX_FRAME, MAX_PAYLOAD, VERSION_MAJOR, VERSION_MINOR};
+pub use interface::{
+    INTERFACE_NAME_LEN, Interface, InterfaceAddress, MAX_INTERFACE_ADDRESSES, MAX_INTERFACES,
+};
 pub use mark::{MARK_UNSET, Mark, SEND_BUFFER, SocketState};
 pub use name::{NAME_LEN, SocketName};
 pub use reply::{HelloReply, MAX_ADDRESSES, MapReply, Reply, Status, refuse};

@@ -3,6 +3,7 @@
 use crate::addr::{Family, SockAddr};
 use crate::cursor::{DecodeError, EncodeError, Reader, Writer};
 use crate::frame::Header;
+use crate::interface::Interface;
 use crate::mark::SocketState;
 use crate::request::{MAX_OPTION_LEN, Op};
 
@@ -66,6 +67,8 @@ pub enum Reply<'a> {
     Map(MapReply),
     /// GETSOCKOPT: the value.
     Value(&'a [u8]),
+    /// INTERFACE.
+    Interface(Interface),
     /// SETSOCKOPT, SHUTDOWN, ACCEPTED: nothing but success.
     Done,
 }
@@ -112,6 +115,7 @@ impl<'a> Reply<'a> {
                 }
                 Reply::Value(value)
             }
+            Op::Interface => Reply::Interface(Interface::read(&mut r)?),
             Op::SetSockOpt | Op::Shutdown | Op::Accepted => Reply::Done,
         };
         Ok((op, header.id, status, body))
@@ -156,6 +160,10 @@ impl<'a> Reply<'a> {
             Reply::Value(value) => {
                 w.u32(0)?;
                 w.bytes(value, MAX_OPTION_LEN)
+            }
+            Reply::Interface(interface) => {
+                w.u32(0)?;
+                interface.write(w)
             }
             Reply::Done => w.u32(0),
         }

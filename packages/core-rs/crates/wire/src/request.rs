@@ -82,6 +82,9 @@ pub enum Op {
     /// The library has accepted a connection: ties the accepted description to its entry.
     /// fds: the accepted socket.
     Accepted = 13,
+    /// netdevice(7), getifaddrs(3): one of the interfaces that programs see. No fd. Answered by
+    /// [`crate::Interface`], or `ENODEV` behind the last.
+    Interface = 14,
 }
 
 impl Op {
@@ -101,6 +104,7 @@ impl Op {
             11 => Op::SetSockOpt,
             12 => Op::Shutdown,
             13 => Op::Accepted,
+            14 => Op::Interface,
             _ => return None,
         })
     }
@@ -186,6 +190,11 @@ pub enum Request<'a> {
     },
     /// See [`Op::Accepted`].
     Accepted,
+    /// See [`Op::Interface`].
+    Interface {
+        /// Which: from 0, below [`crate::MAX_INTERFACES`].
+        position: u8,
+    },
 }
 
 impl<'a> Request<'a> {
@@ -205,6 +214,7 @@ impl<'a> Request<'a> {
             Request::SetSockOpt { .. } => Op::SetSockOpt,
             Request::Shutdown { .. } => Op::Shutdown,
             Request::Accepted => Op::Accepted,
+            Request::Interface { .. } => Op::Interface,
         }
     }
 
@@ -258,6 +268,7 @@ impl<'a> Request<'a> {
                 w.bytes(value, MAX_OPTION_LEN)
             }
             Request::Shutdown { how } => w.u8(how),
+            Request::Interface { position } => w.u8(position),
         }
     }
 
@@ -310,6 +321,7 @@ impl<'a> Request<'a> {
                 Request::Shutdown { how }
             }
             Op::Accepted => Request::Accepted,
+            Op::Interface => Request::Interface { position: r.u8()? },
         })
     }
 }

@@ -10,8 +10,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use netcon_wire::{
-    CONNECT_NONBLOCKING, CONNECT_WAIT, Family, HelloReply, MAX_ADDRESSES, MAX_FRAME, MapReply, Op,
-    Reply, Request, SOCKET_CLOEXEC, SOCKET_NONBLOCK, SockAddr, SocketKind, SocketName, SocketState,
+    CONNECT_NONBLOCKING, CONNECT_WAIT, Family, HelloReply, Interface, InterfaceAddress,
+    MAX_ADDRESSES, MAX_FRAME, MAX_INTERFACE_ADDRESSES, MapReply, Op, Reply, Request,
+    SOCKET_CLOEXEC, SOCKET_NONBLOCK, SockAddr, SocketKind, SocketName, SocketState,
 };
 
 #[test]
@@ -155,6 +156,7 @@ fn requests() -> Vec<(&'static str, Request<'static>)> {
                 kind: SocketKind::Ping,
             },
         ),
+        ("interface", Request::Interface { position: 1 }),
     ]
 }
 
@@ -211,7 +213,26 @@ fn replies() -> Vec<(&'static str, Op, u32, Reply<'static>)> {
         ("setsockopt", Op::SetSockOpt, 0, Reply::Done),
         ("shutdown", Op::Shutdown, 0, Reply::Done),
         ("accepted", Op::Accepted, 0, Reply::Done),
+        ("interface", Op::Interface, 0, Reply::Interface(interface())),
     ]
+}
+
+fn interface() -> Interface {
+    let mut addresses = [Interface::NO_ADDRESS; MAX_INTERFACE_ADDRESSES];
+    for (slot, (addr, prefix)) in addresses.iter_mut().zip([(v4(), 24), (v6(), 64)]) {
+        *slot = InterfaceAddress { addr, prefix };
+    }
+    Interface {
+        name: *b"netcon0\0\0\0\0\0\0\0\0\0",
+        index: 2,
+        flags: 0x1_1043,
+        hardware: 1,
+        mtu: 1500,
+        queue: 1000,
+        mac: [2, 0x6e, 0x63, 0, 0, 1],
+        addresses,
+        count: 2,
+    }
 }
 
 fn hello(message: &'static [u8], session: u32, count: u8) -> HelloReply<'static> {

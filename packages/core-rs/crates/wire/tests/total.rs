@@ -6,7 +6,8 @@
 use std::net::IpAddr;
 
 use netcon_wire::{
-    DecodeError, EncodeError, Family, Header, HelloReply, MAX_ADDRESSES, MAX_FRAME, MAX_OPTION_LEN,
+    DecodeError, EncodeError, Family, Header, HelloReply, INTERFACE_NAME_LEN, Interface,
+    InterfaceAddress, MAX_ADDRESSES, MAX_FRAME, MAX_INTERFACE_ADDRESSES, MAX_OPTION_LEN,
     MAX_PROGRAM_LEN, MapReply, Mark, Op, Reply, Request, SockAddr, SocketKind, SocketName,
     SocketState,
 };
@@ -221,7 +222,7 @@ impl Parts {
         let program = &self.bytes[..self.bytes.len().min(MAX_PROGRAM_LEN)];
         let (pid, addr, flags) = (self.a, self.local, self.flags);
         let (level, name) = (self.b, self.c);
-        match self.pick % 13 {
+        match self.pick % 14 {
             0 => Request::Hello { pid, program },
             1 => Request::Attach { pid, program },
             2 => Request::Socket {
@@ -246,13 +247,14 @@ impl Parts {
                 value: &self.bytes,
             },
             11 => Request::Shutdown { how: flags % 3 },
+            12 => Request::Interface { position: flags },
             _ => Request::Accepted,
         }
     }
 
     fn reply(&self) -> (Op, u32, Reply<'_>) {
         let (local, peer) = (self.local, self.peer);
-        match self.pick % 9 {
+        match self.pick % 10 {
             0 => (Op::Bind, self.a.max(1), Reply::Failed(self.a.max(1))),
             1 => (Op::Hello, self.a, Reply::Hello(self.hello())),
             2 => (Op::Attach, self.a, Reply::Hello(self.hello())),
@@ -270,7 +272,34 @@ impl Parts {
                 (Op::Map, 0, Reply::Map(map))
             }
             7 => (Op::GetSockOpt, 0, Reply::Value(&self.bytes)),
+            8 => (Op::Interface, 0, Reply::Interface(self.interface())),
             _ => (Op::Shutdown, 0, Reply::Done),
+        }
+    }
+
+    fn interface(&self) -> Interface {
+        let count = self.flags % (u8::try_from(MAX_INTERFACE_ADDRESSES).unwrap() + 1);
+        let mut addresses = [Interface::NO_ADDRESS; MAX_INTERFACE_ADDRESSES];
+        for slot in &mut addresses[..usize::from(count)] {
+            *slot = InterfaceAddress {
+                addr: self.local,
+                prefix: self.flags,
+            };
+        }
+        let mut name = [0; INTERFACE_NAME_LEN];
+        for (to, from) in name[..INTERFACE_NAME_LEN - 1].iter_mut().zip(&self.bytes) {
+            *to = *from;
+        }
+        Interface {
+            name,
+            index: self.a,
+            flags: self.b.cast_unsigned(),
+            hardware: self.flags.into(),
+            mtu: self.a,
+            queue: self.c.cast_unsigned(),
+            mac: [self.flags; 6],
+            addresses,
+            count,
         }
     }
 

@@ -74,6 +74,18 @@ pub(super) unsafe extern "C" fn fcntl64(fd: c_int, cmd: c_int, arg: usize) -> c_
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn ioctl(fd: c_int, request: usize, arg: usize) -> c_int {
+    // The kernel takes an unsigned int (fs/ioctl.c).
+    #[allow(clippy::cast_possible_truncation)]
+    let what = request as u32;
+    if ops::interfaces::ioctl::is_about_interfaces(what) && !ops::fds::is_hidden(fd) {
+        let args = [Arg::Int(fd), Arg::Hex(what.into()), Arg::Hex(arg as u64)];
+        // SAFETY: the program's own call.
+        let outcome = unsafe { ops::interfaces::ioctl::ioctl(fd, what, arg) };
+        return settle_int("ioctl", &args, outcome, || {
+            // SAFETY: the program's own call.
+            unsafe { sys::call(nr::IOCTL, [int(fd), request, arg, 0, 0, 0]) }
+        });
+    }
     // SAFETY: the program's own call.
     unsafe { control(nr::IOCTL, "ioctl", fd, request, arg) }
 }

@@ -6,9 +6,14 @@ use crate::detour::{Detour, Reason};
 use crate::errno::Errno;
 use crate::{channel, ranges, sys};
 
+/// Whether the program does not know of that fd.
+pub(crate) fn is_hidden(fd: c_int) -> bool {
+    channel::is_channel(fd)
+}
+
 /// An fd that the program doesn't know of: whatever it does with it, it isn't open.
 fn hidden<T>(fd: c_int) -> Detour<T> {
-    if channel::is_channel(fd) {
+    if is_hidden(fd) {
         Detour::Failed(Errno::EBADF)
     } else {
         Detour::Bypass(Reason::NotOurs)
