@@ -1,6 +1,6 @@
 /**
- * The programs of the matrix. `kind`: the first of each kind runs in every role in CI; `bytes`: what its check moves
- * at least; `lacks`: roles that the program itself does not have.
+ * The programs of the matrix. `kind`: the first of each kind runs in every role in CI; `bytes` and `datagrams`: what its
+ * check moves at least (a megabyte, no UDP).
  */
 const apps = [
   ['sshd', 'OpenSSH sshd; ssh, scp, sftp', 'ssh', 'ssh -V'],
@@ -37,11 +37,19 @@ const apps = [
     'ls /tmp/netcon-apps/mjs/lib | grep mongo-java-server-core',
   ],
   ['redis', 'Redis; redis-cli, redis-benchmark', 'store', 'redis-server --version'],
-  ['memcached', 'memcached; Python', 'store', 'memcached -V'],
+  ['memcached', 'memcached; Python', 'store', 'memcached -V', { datagrams: 2 }],
   ['python-http', 'Python http.server; urllib, curl, wget', 'python', '/usr/bin/python3 --version'],
-  ['python-asyncio', 'Python asyncio', 'python', '/usr/bin/python3 --version'],
-  ['iperf3', 'iperf3', 'tool', 'iperf3 --version'],
-  ['nc', 'nc (OpenBSD)', 'tool', 'dpkg-query -s netcat-openbsd | grep ^Version'],
+  ['python-asyncio', 'Python asyncio', 'python', '/usr/bin/python3 --version', { datagrams: 2 }],
+  ['iperf3', 'iperf3', 'tool', 'iperf3 --version', { datagrams: 100 }],
+  ['nc', 'nc (OpenBSD)', 'tool', 'dpkg-query -s netcat-openbsd | grep ^Version', { datagrams: 2 }],
+  ['dnsmasq', 'dnsmasq; dig', 'dns', 'dnsmasq --version', { datagrams: 80, bytes: 5000 }],
 ];
 
-export const APPS = apps.map(([name, title, kind, version], at) => ({ name, title, kind, version, port: 20 * at }));
+export const APPS = apps.map(([name, title, kind, version, moves], at) => ({
+  name,
+  title,
+  kind,
+  version,
+  port: 20 * at,
+  ...moves,
+}));

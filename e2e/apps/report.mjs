@@ -26,8 +26,7 @@ ${columns.map((role) => `- **${role}**: ${roles[role].title}${roles[role].hosts.
 |---|---|---|${columns.map(() => '---').join('|')}|
 ${rows.join('\n')}
 
-merecat sleeps one second by itself whenever a write would block, on kernel TCP too. The parts of memcached, iperf3 and asyncio that use UDP,
-and dnsmasq, are not run yet.
+merecat sleeps one second by itself whenever a write would block, on kernel TCP too.
 
 ## What each check does
 

@@ -3,9 +3,10 @@
  * against itself. Prints a line for each as it goes, writes docs/compatibility.md from a full run, and fails
  * where a row does not work. A run that went past netcon's stack fails too: its counters and the kernel's say so.
  *
- *     node apps/run.mjs [--all] [--role a,c] [--keep] [APP...]
+ *     node apps/run.mjs [--all] [--role a,c] [APP...]
  *
- * Root; the programs come from install.sh.
+ * Root; the programs come from install.sh. `--bypass` puts programs past netcon on purpose: the test of this
+ * harness sees to it that such a run fails.
  */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -14,35 +15,20 @@ import { parseArgs } from 'node:util';
 import { onEnd } from '../lib/cleanup.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { NETCON } from '../lib/paths.mjs';
-import { HOST4, Service, STACK4, STACK6, scratch } from '../lib/service.mjs';
+import { Service, scratch } from '../lib/service.mjs';
 import { APPS } from './list.mjs';
+import { bypassed, difference, kernelCounts } from './proof.mjs';
 import { markdown } from './report.mjs';
+import { ROLES } from './roles.mjs';
 
 const PROGRAMS = fileURLToPath(new URL('./programs/', import.meta.url));
 const DOCUMENT = fileURLToPath(new URL('../../docs/compatibility.md', import.meta.url));
 /** The system's programs first: a version manager's shim would be a shell script between. */
 const PATH = `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${process.env.PATH}`;
 
-/** Who is intercepted, and where the client connects to. */
-export const ROLES = {
-  native: { title: 'kernel TCP on both sides', hosts: ['127.0.0.1'], bind: '0.0.0.0' },
-  a: { title: 'server intercepted, client on kernel TCP', server: true, hosts: [STACK4], bind: '0.0.0.0', tap: true },
-  b: { title: 'client intercepted, server on kernel TCP', client: true, hosts: [HOST4], bind: '0.0.0.0', tap: true },
-  c: { title: 'both intercepted', server: true, client: true, hosts: ['127.0.0.1', STACK4], bind: '0.0.0.0' },
-  d: {
-    title: 'as a, the server has no interface',
-    server: true,
-    bare: true,
-    hosts: [STACK4],
-    bind: '0.0.0.0',
-    tap: true,
-  },
-  e: { title: 'as a, over IPv6', server: true, hosts: [STACK6], bind: '::', tap: true },
-};
-
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { all: { type: 'boolean' }, role: { type: 'string' }, keep: { type: 'boolean' }, out: { type: 'string' } },
+  options: { all: { type: 'boolean' }, role: { type: 'string' }, bypass: { type: 'boolean' }, out: { type: 'string' } },
 });
 
 const wanted = positionals.length > 0 ? APPS.filter((app) => positionals.includes(app.name)) : APPS;
@@ -108,10 +94,9 @@ async function attempt(app, name) {
         args: ['--tap', 'nc0', '--allow', 'all', '--max-sockets', '4096'],
       });
     }
-    const intercept = `${NETCON} intercept --socket ${service?.socket} --`;
+    const intercept = `${NETCON} intercept --socket ${service?.socket}${options.bypass ? ' --bypass all' : ''} --`;
     const env = {
       PATH,
-      UDP: '0',
       LC_ALL: 'C.UTF-8',
       BIND: role.bind,
       READY_HOST: role.hosts[0],
@@ -122,12 +107,13 @@ async function attempt(app, name) {
     const script = [`${PROGRAMS}${app.name}.sh`];
     const port = String(20_000 + app.port);
     stop = onEnd(() => execFileSync(...where.inside('/bin/bash', [...script, 'stop', port, dir]), { stdio: 'ignore' }));
-    const from = await service?.show('status');
-    const kernel = opens(ns) + (role.bare ? opens(where) : 0);
+    const namespaces = [...new Set([ns, where])];
     const begun = await where.run('/bin/bash', [...script, 'start', port, dir], { env, ms: 90_000 });
     if (begun.code !== 0) return failure(`start: ${last(begun.stderr || begun.stdout)}`);
     let said = '';
     for (const host of role.hosts) {
+      const counted = await service?.show('status');
+      const kernel = kernelCounts(namespaces);
       const at = performance.now();
       const check = await ns.run('/bin/bash', [...script, 'check', host, port, dir], {
         env: { ...env, CLIENT_PREFIX: role.client ? intercept : '' },
@@ -136,11 +122,10 @@ async function attempt(app, name) {
       seconds.push((performance.now() - at) / 1000);
       said = last(check.stdout).replace(/^[\w-]+: (ok|FAIL) /, '');
       if (check.code !== 0) return failure(`${host}: ${said} ${last(check.stderr)}`);
-    }
-    const to = await service?.show('status');
-    if (service) {
-      const proof = bypassed(role, app, delta(from, to), opens(ns) + (role.bare ? opens(where) : 0) - kernel);
-      if (proof) return failure(proof);
+      if (!service) continue;
+      const added = difference(counted.counters, (await service.show('status')).counters);
+      const reasons = bypassed(role, app, added, difference(kernel, kernelCounts(namespaces)));
+      if (reasons.length > 0) return failure(`${host}: bypassed: ${reasons.join('; ')}`, JSON.stringify(added));
     }
     return { state: 'WORKS', seconds, said };
   } catch (error) {
@@ -159,34 +144,6 @@ async function attempt(app, name) {
     const spoke = service ? `${service.process.stdout.slice(-300)}${service.process.stderr.slice(-800)}` : '';
     return { state: 'BROKEN', seconds, said, details: `${details}\nlog: ${log}\nservice: ${spoke}` };
   }
-}
-
-/** Connections that the kernel's own TCP has opened or accepted in a namespace. */
-function opens(ns) {
-  const text = execFileSync(...ns.inside('cat', ['/proc/net/snmp']), { encoding: 'utf8' });
-  const [names, numbers] = text
-    .split('\n')
-    .filter((line) => line.startsWith('Tcp:'))
-    .map((line) => line.split(' '));
-  return Number(numbers[names.indexOf('ActiveOpens')]) + Number(numbers[names.indexOf('PassiveOpens')]);
-}
-
-function delta(from, to) {
-  return Object.fromEntries(
-    Object.entries(to.counters).map(([name, value]) => [name, value - (from.counters[name] ?? 0)]),
-  );
-}
-
-/** Why these counters say that the bytes did not go through netcon's stack; undefined if they did. */
-function bypassed(role, app, counters, kernel) {
-  const counted = JSON.stringify(counters);
-  if (role.server && counters.accepted < 1) return `bypassed: no connection was accepted in netcon ${counted}`;
-  if (role.client && counters.connected < 1) return `bypassed: no connection was made in netcon ${counted}`;
-  const bytes = app.bytes ?? 1_000_000;
-  if (role.tap && counters.rx_bytes + counters.tx_bytes < bytes)
-    return `bypassed: few bytes on netcon's link ${counted}`;
-  if (!role.tap && kernel > 0) return `bypassed: ${kernel} connections of the kernel's TCP`;
-  return undefined;
 }
 
 function last(text) {

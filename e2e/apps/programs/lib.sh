@@ -8,12 +8,11 @@
 #   BIND           address the server binds (127.0.0.1)
 #   READY_HOST     address the readiness probe connects to (BIND, or 127.0.0.1 for 0.0.0.0)
 #   READY_TIMEOUT  seconds (40)
-#   UDP            0: without the parts that need UDP (1)
 #   NONROOT_USER   account used, when we are root, for what refuses/should not run as root (nobody)
 set -u
 APPS_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${WORK:=${TMPDIR:-/tmp}/netcon-apps}"; : "${PYLIBS:=$WORK/venv/lib/python3.11/site-packages}"
-: "${SERVER_PREFIX:=}" "${CLIENT_PREFIX:=}" "${BIND:=127.0.0.1}" "${READY_TIMEOUT:=40}" "${NONROOT_USER:=nobody}" "${UDP:=1}"
+: "${SERVER_PREFIX:=}" "${CLIENT_PREFIX:=}" "${BIND:=127.0.0.1}" "${READY_TIMEOUT:=40}" "${NONROOT_USER:=nobody}"
 : "${READY_HOST:=$(case $BIND in 0.0.0.0) echo 127.0.0.1 ;; ::) echo ::1 ;; *) echo "$BIND" ;; esac)}"
 # an address as a URL and most configurations want it
 U() { case $1 in *:*) echo "[$1]" ;; *) echo "$1" ;; esac; }

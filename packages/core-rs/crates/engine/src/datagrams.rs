@@ -148,10 +148,11 @@ impl Datagrams {
     }
 
     /// Name and value.
-    pub(crate) fn counters(&self) -> [(&'static str, u64); 3] {
+    pub(crate) fn counters(&self) -> [(&'static str, u64); 4] {
         let dropped = self.net.dropped_packets(&self.name);
         [
             ("datagram_sockets_made", self.created),
+            ("datagrams_read", self.net.datagrams_read()),
             ("datagrams_not_delivered", self.failed),
             ("datagrams_dropped", dropped.unwrap_or(0)),
         ]

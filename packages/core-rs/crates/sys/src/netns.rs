@@ -146,6 +146,12 @@ impl PrivateNet {
         proc_net::datagram_sockets(&self.task)
     }
 
+    /// UDP datagrams that programs have read from sockets inside.
+    #[must_use]
+    pub fn datagrams_read(&self) -> u64 {
+        proc_net::datagrams_read(&self.task)
+    }
+
     /// socket(2) inside: a datagram socket, close-on-exec.
     ///
     /// # Errors

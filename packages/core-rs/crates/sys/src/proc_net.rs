@@ -1,7 +1,7 @@
 //! Which datagram sockets a network namespace has: /proc/net/udp and its like (proc(5)).
 //!
 //! Unlike sock_diag(7) they list ping sockets too, and need no kernel module. Sockets that are not
-//! bound yet are in none of them.
+//! bound yet are in none of them. What its sockets have received is in /proc/net/snmp and snmp6.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -44,6 +44,36 @@ pub fn datagram_sockets(task: &str) -> Vec<InetSocket> {
         parse(protocol, &std::fs::read_to_string(path).unwrap_or_default())
     })
     .collect()
+}
+
+/// UDP and UDP-Lite datagrams that programs have read from a task's namespace's sockets.
+#[must_use]
+pub fn datagrams_read(task: &str) -> u64 {
+    let text = |file| std::fs::read_to_string(format!("{task}/net/{file}")).unwrap_or_default();
+    parse_snmp(&text("snmp")) + parse_snmp6(&text("snmp6"))
+}
+
+/// Pairs of lines: "Udp: InDatagrams NoPorts ...", "Udp: 5 0 ...".
+fn parse_snmp(text: &str) -> u64 {
+    let rows = |protocol| {
+        let mut lines = text
+            .lines()
+            .filter_map(move |line| line.strip_prefix(protocol));
+        let (names, values) = (lines.next()?, lines.next()?);
+        let mut pairs = names.split_whitespace().zip(values.split_whitespace());
+        let (_, value) = pairs.find(|(name, _)| *name == "InDatagrams")?;
+        value.parse::<u64>().ok()
+    };
+    ["Udp:", "UdpLite:"].into_iter().filter_map(rows).sum()
+}
+
+/// A line each: "Udp6InDatagrams   5".
+fn parse_snmp6(text: &str) -> u64 {
+    text.lines()
+        .filter_map(|line| line.split_once(char::is_whitespace))
+        .filter(|(name, _)| ["Udp6InDatagrams", "UdpLite6InDatagrams"].contains(name))
+        .filter_map(|(_, value)| value.trim().parse::<u64>().ok())
+        .sum()
 }
 
 fn parse(protocol: &'static str, text: &str) -> Vec<InetSocket> {

@@ -95,6 +95,11 @@ fn sockets_that_are_bound_are_listed_and_others_refused() {
                 let found = net.sockets();
                 assert_eq!(found.len(), 1);
                 assert_eq!(found[0].peer.to_string(), peer);
+                let to = socket.local_addr().expect("a name");
+                socket.connect(to).expect("connected to itself");
+                socket.send(b"hello").expect("sent");
+                socket.recv(&mut [0; 9]).expect("received");
+                assert_eq!(net.datagrams_read(), 1);
             }
         },
     );

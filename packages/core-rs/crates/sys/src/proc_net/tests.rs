@@ -1,4 +1,4 @@
-use super::{datagram_sockets, parse};
+use super::{datagram_sockets, parse, parse_snmp, parse_snmp6};
 use crate::testing::in_namespace;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
@@ -47,4 +47,25 @@ fn a_bound_socket_is_listed_by_its_inode() {
             assert!(!found.connected);
         },
     );
+}
+
+#[test]
+fn datagrams_read_are_counted_for_both_families_and_udp_lite() {
+    let snmp = "\
+Ip: Forwarding DefaultTTL InReceives
+Ip: 1 64 77
+Udp: InDatagrams NoPorts InErrors
+Udp: 41 1 2
+UdpLite: InDatagrams NoPorts InErrors
+UdpLite: 5 0 0
+";
+    assert_eq!(parse_snmp(snmp), 46);
+    let snmp6 = "\
+Ip6InReceives                   \t9
+Udp6InDatagrams                 \t7
+Udp6NoPorts                     \t3
+UdpLite6InDatagrams             \t2
+";
+    assert_eq!(parse_snmp6(snmp6), 9);
+    assert_eq!(parse_snmp("") + parse_snmp6("Udp6InDatagrams"), 0);
 }
