@@ -1,7 +1,8 @@
-/** Builds the C programs of the tests into e2e/bin. */
+/** Builds the C programs of the tests into e2e/bin, and those of differential/ once more, with musl, into e2e/bin/musl. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { GLIBC_ONLY } from '../lib/differential.mjs';
 
 const SOURCES = ['differential/', 'programs/'].map((dir) => fileURLToPath(new URL(`../${dir}`, import.meta.url)));
 const BIN = fileURLToPath(new URL('../bin/', import.meta.url));
@@ -16,12 +17,15 @@ const FLAGS = [
   '-Wno-stringop-overflow',
 ];
 
-mkdirSync(BIN, { recursive: true });
-for (const dir of SOURCES) {
-  for (const file of readdirSync(dir).filter((name) => name.endsWith('.c'))) {
-    const program = `${BIN}${file.slice(0, -2)}`;
+for (const dir of SOURCES) build('gcc', dir, BIN, []);
+build('musl-gcc', SOURCES[0], `${BIN}musl/`, GLIBC_ONLY);
+
+function build(compiler, dir, into, without) {
+  mkdirSync(into, { recursive: true });
+  for (const file of readdirSync(dir).filter((name) => name.endsWith('.c') && !without.includes(name.slice(0, -2)))) {
+    const program = `${into}${file.slice(0, -2)}`;
     if (isNewer(program, [`${dir}${file}`, `${SOURCES[0]}d.h`])) continue;
-    execFileSync('gcc', [...FLAGS, '-o', program, `${dir}${file}`, '-lpthread'], { stdio: 'inherit' });
+    execFileSync(compiler, [...FLAGS, '-o', program, `${dir}${file}`, '-lpthread'], { stdio: 'inherit' });
   }
 }
 

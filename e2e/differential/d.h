@@ -37,6 +37,30 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef __GLIBC__
+/* musl has no such function; the numbers that a program prints. */
+__attribute__((unused)) static const char *strerrorname_np(int e)
+{
+	static const struct {
+		int number;
+		const char *name;
+	} all[] = {
+#define E(name) { name, #name }
+		E(EPERM), E(ENOENT), E(EINTR), E(EIO), E(EBADF), E(EAGAIN), E(ENOMEM), E(EACCES), E(EFAULT), E(EEXIST),
+		E(ENODEV), E(EINVAL), E(ENFILE), E(EMFILE), E(ENOTTY), E(ESPIPE), E(EPIPE), E(EDOM), E(ENOSYS),
+		E(ENOTSOCK), E(EDESTADDRREQ), E(EMSGSIZE), E(EPROTOTYPE), E(ENOPROTOOPT), E(EPROTONOSUPPORT),
+		E(ESOCKTNOSUPPORT), E(EOPNOTSUPP), E(EAFNOSUPPORT), E(EADDRINUSE), E(EADDRNOTAVAIL), E(ENETDOWN),
+		E(ENETUNREACH), E(ECONNABORTED), E(ECONNRESET), E(ENOBUFS), E(EISCONN), E(ENOTCONN), E(ETIMEDOUT),
+		E(ECONNREFUSED), E(EHOSTUNREACH), E(EALREADY), E(EINPROGRESS),
+#undef E
+	};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (all[i].number == e)
+			return all[i].name;
+	return "unknown errno";
+}
+#endif
+
 #define DEADLINE_MS 10000
 #define ALL_EVENTS (POLLIN | POLLPRI | POLLOUT | POLLRDHUP)
 

@@ -182,7 +182,10 @@ static void lengths(void)
 	CALL(accept(file, NULL, NULL));
 	CALL(accept(c, NULL, NULL));
 	CALL(accept(-1, NULL, NULL));
+#ifdef __GLIBC__
+	/* musl goes on with accept() where accept4() says EINVAL: it would wait. */
 	CALL(accept4(l, NULL, NULL, 0x10));
+#endif
 	pipe(ends);
 	CALL(getpeername(ends[0], &from.sa, &len));
 }

@@ -48,6 +48,18 @@ static void receiving(void)
 	close(c), close(s);
 }
 
+/* Padding, where the libc has some, holds anything. */
+static struct msghdr message(void *name, socklen_t name_len, struct iovec *v, int count, void *control, size_t control_len)
+{
+	struct msghdr m;
+	memset(&m, 0xff, sizeof m);
+	m.msg_name = name, m.msg_namelen = name_len;
+	m.msg_iov = v, m.msg_iovlen = count;
+	m.msg_control = control, m.msg_controllen = control_len;
+	m.msg_flags = 0;
+	return m;
+}
+
 static void names(void)
 {
 	printf("-- names in recvfrom and recvmsg\n");
@@ -64,10 +76,10 @@ static void names(void)
 	CALL(recvfrom(s, b, 2, 0, NULL, NULL));
 	struct iovec v[2] = {{b, 1}, {b + 1, 1}};
 	char control[64];
-	struct msghdr m = {&a, sizeof a, v, 2, control, sizeof control, 0};
+	struct msghdr m = message(&a, sizeof a, v, 2, control, sizeof control);
 	CALL(recvmsg(s, &m, 0));
-	printf("name len %u control len %zu flags %d\n", m.msg_namelen, m.msg_controllen, m.msg_flags);
-	struct mmsghdr mm[2] = {{.msg_hdr = {&a, sizeof a, v, 1, NULL, 0, 0}}, {.msg_hdr = {&a, sizeof a, v + 1, 1, NULL, 0, 0}}};
+	printf("name len %u control len %zu flags %d\n", m.msg_namelen, (size_t)m.msg_controllen, m.msg_flags);
+	struct mmsghdr mm[2] = {{.msg_hdr = message(&a, sizeof a, v, 1, NULL, 0)}, {.msg_hdr = message(&a, sizeof a, v + 1, 1, NULL, 0)}};
 	CALL(recvmmsg(s, mm, 2, MSG_DONTWAIT, NULL));
 	printf("lengths %u %u\n", mm[0].msg_len, mm[1].msg_len);
 	CALL(recvmsg(s, &m, MSG_DONTWAIT));
@@ -79,7 +91,7 @@ static void names(void)
 	len = sizeof a;
 	CALL(recvfrom(c, b, 2, 0, &a.sa, &len));
 	printf("len %u\n", len);
-	m = (struct msghdr){&a, sizeof a, v, 2, NULL, 0, 0};
+	m = message(&a, sizeof a, v, 2, NULL, 0);
 	CALL(recvmsg(c, &m, 0));
 	printf("name len %u\n", m.msg_namelen);
 	close(c), close(s);
@@ -94,12 +106,12 @@ static void sending(void)
 	Addr other = loopback(9);
 	CALL(sendto(c, "ab", 2, 0, &other.sa, addr_len(&other)));
 	struct iovec v[2] = {{"cd", 2}, {"ef", 2}};
-	struct msghdr m = {&other, addr_len(&other), v, 2, NULL, 0, 0};
+	struct msghdr m = message(&other, addr_len(&other), v, 2, NULL, 0);
 	CALL(sendmsg(c, &m, 0));
 	CALL(sendto(c, "gh", 2, 0, &other.sa, 3));
 	CALL(sendto(c, "ij", 2, MSG_NOSIGNAL, NULL, 0));
 	CALL(sendto(c, "kl", 2, 0, NULL, 16));
-	struct mmsghdr mm[2] = {{.msg_hdr = {NULL, 0, v, 1, NULL, 0, 0}}, {.msg_hdr = {NULL, 0, v + 1, 1, NULL, 0, 0}}};
+	struct mmsghdr mm[2] = {{.msg_hdr = message(NULL, 0, v, 1, NULL, 0)}, {.msg_hdr = message(NULL, 0, v + 1, 1, NULL, 0)}};
 	CALL(sendmmsg(c, mm, 2, 0));
 	CALL(send(c, "mn", 2, MSG_MORE));
 	CALL(send(c, "op", 2, MSG_DONTWAIT));

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { E2E } from './paths.mjs';
 
+/** Programs that need a function which musl lacks. */
+export const GLIBC_ONLY = ['close-range'];
+
 /** Output by its headings ("-- title"), so that a line more or less shifts only its own section. */
 function sections(output) {
   const found = [];

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { differences, KNOWN, knownEntry } from '../lib/differential.mjs';
+import { differences, GLIBC_ONLY, KNOWN, knownEntry } from '../lib/differential.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { BIN, E2E } from '../lib/paths.mjs';
 import { Service } from '../lib/service.mjs';
@@ -14,6 +14,17 @@ const PROGRAMS = readdirSync(`${E2E}differential`)
   .filter((name) => name.endsWith('.c'))
   .map((name) => name.slice(0, -2));
 const MS = 25_000;
+
+/** What there is to run: the directory, its programs, the families. */
+const BUILDS = [
+  { bin: BIN, programs: PROGRAMS, families: [4, 6], made: '' },
+  {
+    bin: `${BIN}musl/`,
+    programs: PROGRAMS.filter((name) => !GLIBC_ONLY.includes(name)),
+    families: [4],
+    made: ', built with musl',
+  },
+];
 
 describe('a program sees the same as with kernel TCP', { concurrency: 2 }, () => {
   const used = new Set();
@@ -26,13 +37,13 @@ describe('a program sees the same as with kernel TCP', { concurrency: 2 }, () =>
   });
   after(() => service.stop());
 
-  for (const program of PROGRAMS) {
-    for (const family of [4, 6]) {
-      test(`${program}, IPv${family}`, async () => {
+  for (const { bin, programs, families, made } of BUILDS) {
+    for (const [program, family] of programs.flatMap((name) => families.map((family) => [name, family]))) {
+      test(`${program}, IPv${family}${made}`, async () => {
         const args = [String(family)];
-        const expected = await native.run(`${BIN}${program}`, args, { ms: MS });
+        const expected = await native.run(`${bin}${program}`, args, { ms: MS });
         assert.equal(expected.code, 0, `natively: ${expected.stdout.slice(-500)} ${expected.stderr}`);
-        const actual = await service.run(`${BIN}${program}`, args, { ms: MS });
+        const actual = await service.run(`${bin}${program}`, args, { ms: MS });
         const unknown = differences(expected.stdout, actual.stdout).filter((found) => {
           const entry = knownEntry(program, family, found);
           if (entry) used.add(entry);

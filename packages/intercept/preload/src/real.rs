@@ -113,6 +113,7 @@ core::arch::global_asm!(
     ".weak __chk_fail",
     ".weak calloc",
     ".weak free",
+    ".weak gnu_get_libc_version",
 );
 
 /// dlsym(3) with `RTLD_NEXT`: the function that would be called without this library. Null if
@@ -168,5 +169,17 @@ pub(crate) mod weak {
         __chk_fail as CHK_FAIL: unsafe extern "C" fn() -> !;
         calloc as CALLOC: unsafe extern "C" fn(usize, usize) -> *mut c_void;
         free as FREE: unsafe extern "C" fn(*mut c_void);
+        gnu_get_libc_version as LIBC_VERSION: unsafe extern "C" fn() -> *const c_char;
     }
+}
+
+/// Whether the program's libc is glibc, whose structures are the kernel's; musl's have POSIX's types.
+#[cfg(not(test))]
+pub(crate) fn is_glibc() -> bool {
+    weak::gnu_get_libc_version().is_some()
+}
+
+#[cfg(test)]
+pub(crate) fn is_glibc() -> bool {
+    true
 }

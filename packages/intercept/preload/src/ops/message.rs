@@ -11,6 +11,9 @@ use crate::ops::data;
 use crate::real::{self, Call};
 use crate::{sys, user};
 
+/// Most buffers of one message (include/uapi/linux/uio.h).
+const UIO_MAXIOV: usize = 1024;
+
 /// Whether a message needs [`receive`]: a name or a rare flag. Control data is harmless: the
 /// service never sends any.
 ///
@@ -149,14 +152,23 @@ unsafe fn read_header(message: *const Msghdr) -> Result<Msghdr, Errno> {
     // SAFETY: the caller's contract.
     let bytes = unsafe { user::read::<SIZE>(message.cast(), SIZE) }?;
     // SAFETY: every bit pattern is a Msghdr: integers and raw pointers.
-    Ok(unsafe { core::mem::transmute::<[u8; SIZE], Msghdr>(bytes) })
+    let mut header = unsafe { core::mem::transmute::<[u8; SIZE], Msghdr>(bytes) };
+    if !real::is_glibc() {
+        // POSIX's types, as musl has them: int and socklen_t, and padding that holds anything.
+        header.iovlen &= 0xffff_ffff;
+        header.controllen &= 0xffff_ffff;
+    }
+    Ok(header)
 }
 
-/// The bytes that the buffers hold; `UIO_MAXIOV` bounds their number (readv(2)).
+/// The bytes that the buffers hold; nothing where the kernel refuses their number (`UIO_MAXIOV`,
+/// readv(2)).
 unsafe fn total_len(header: &Msghdr) -> usize {
-    let count = header.iovlen.min(1024);
+    if header.iovlen > UIO_MAXIOV {
+        return 0;
+    }
     let mut total = 0_usize;
-    for n in 0..count {
+    for n in 0..header.iovlen {
         // SAFETY: the program says that there are `iovlen` entries.
         let entry = unsafe { header.iov.add(n) };
         // SAFETY: as above.
