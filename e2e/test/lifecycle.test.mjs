@@ -1,6 +1,6 @@
 /** The service's end, as programs see it; programs without a service; and what stays of those that are gone. */
 import assert from 'node:assert/strict';
-import { chownSync, readdirSync, readFileSync } from 'node:fs';
+import { chownSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { python, startNginx, webRoot } from '../lib/apps.mjs';
 import { curlDown, MIB, startHttpServer } from '../lib/http.mjs';
@@ -124,10 +124,11 @@ describe('fail closed', () => {
     assert.equal((await curl(['--bypass', '10.0.0.0/8'])).code, 7);
     const waiting = service.start('/bin/bash', [
       '-c',
-      `sleep 1; ${which('curl')} -sS --noproxy "*" -m 5 ${url}/bytes/10; echo "rc $?"`,
+      `echo begun; until [ -e ${service.dir}/dead ]; do sleep 0.05; done; ${which('curl')} -sS --noproxy "*" -m 5 ${url}/bytes/10; echo "rc $?"`,
     ]);
-    await sleep(300);
+    await waiting.says(/begun/);
     await service.stop('SIGKILL');
+    writeFileSync(`${service.dir}/dead`, '');
     const late = await waiting.end();
     assert.match(late.stdout, /rc [1-9]/);
     const other = await Service.start(ns, { args: ['--no-tap'] });

@@ -48,7 +48,7 @@ test('garbage on the RPC socket', async () => {
   await curlDown(service, http.url(HOST4), MIB);
   const idle = cpuMs(service.pid);
   await sleep(1000);
-  assert.ok(cpuMs(service.pid) - idle <= 50, 'the service does not spin');
+  assert.ok(cpuMs(service.pid) - idle <= 200, 'the service does not spin');
 });
 
 test('garbage on the wire', async () => {
