@@ -15,11 +15,99 @@ const SOCK_DIAG_BY_FAMILY: u16 = 20;
 /// `UDIAG_SHOW_PEER`, `UNIX_DIAG_PEER` (linux/unix_diag.h).
 const SHOW_PEER: u32 = 4;
 const ATTRIBUTE_PEER: u16 = 2;
+/// `UDIAG_SHOW_VFS`, `UNIX_DIAG_VFS`: of a socket bound to a path, the file's inode and device.
+const SHOW_FILE: u32 = 2;
+const ATTRIBUTE_FILE: u16 = 1;
+/// `UDIAG_SHOW_UID`, `UNIX_DIAG_UID`.
+const SHOW_UID: u32 = 0x40;
+const ATTRIBUTE_UID: u16 = 7;
 /// `UDIAG_SHOW_RQLEN`, `UNIX_DIAG_RQLEN`.
 const SHOW_QUEUE: u32 = 16;
 const ATTRIBUTE_QUEUE: u16 = 4;
 /// `struct unix_diag_msg`: family, type, state, pad, inode, cookie.
 const REPLY_LEN: usize = 16;
+/// `TCP_LISTEN`, which unix sockets use too (net/tcp_states.h).
+const LISTENING: u8 = 10;
+/// The type in a reply of a stream socket.
+const STREAM: u8 = 1;
+
+/// What the kernel tells of a unix socket that is not ours to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnixSocket {
+    /// As in `/proc/PID/fd`.
+    pub inode: u32,
+    /// Who made it.
+    pub uid: u32,
+    /// `SOCK_STREAM`.
+    pub is_stream: bool,
+    /// listen(2) was called on it.
+    pub is_listening: bool,
+    /// Low half of the inode number of the file it is bound to.
+    pub file: Option<u32>,
+}
+
+/// The unix sockets of this network namespace that are open anywhere, by cookie (`SO_COOKIE`), with
+/// what tells one from a forgery.
+///
+/// # Errors
+///
+/// Where the kernel has no unix_diag, a sandbox refuses it, or the kernel is older than 5.3 and does
+/// not tell whose they are.
+pub fn unix_sockets() -> io::Result<HashMap<u64, UnixSocket>> {
+    let mut all = HashMap::new();
+    let mut owners_known = true;
+    let request = Request::dump(SOCK_DIAG_BY_FAMILY, &unix_request(0, SHOW_FILE | SHOW_UID));
+    NetlinkSocket::open(libc::NETLINK_SOCK_DIAG)?.ask(request, &mut |kind, body| {
+        if kind == SOCK_DIAG_BY_FAMILY {
+            match described(body) {
+                Some((cookie, socket)) => drop(all.insert(cookie, socket)),
+                // Of a socket that is just being closed nothing is told, not even an inode.
+                None => owners_known &= u32_at(body, 4) == Some(0),
+            }
+        }
+    })?;
+    if owners_known {
+        Ok(all)
+    } else {
+        Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))
+    }
+}
+
+/// The same of one socket: its cookie, and what is told of it.
+///
+/// # Errors
+///
+/// `ENOENT` if it is of another network namespace; as for [`unix_sockets`].
+pub fn unix_socket(fd: BorrowedFd<'_>) -> io::Result<(u64, UnixSocket)> {
+    let show = SHOW_FILE | SHOW_UID;
+    let request = Request::new(
+        SOCK_DIAG_BY_FAMILY,
+        0,
+        &unix_request(socket_inode(fd)?, show),
+    );
+    let mut found = None;
+    NetlinkSocket::open(libc::NETLINK_SOCK_DIAG)?.ask(request, &mut |kind, body| {
+        if kind == SOCK_DIAG_BY_FAMILY {
+            found = described(body);
+        }
+    })?;
+    found.ok_or_else(|| io::Error::from_raw_os_error(libc::EOPNOTSUPP))
+}
+
+fn described(body: &[u8]) -> Option<(u64, UnixSocket)> {
+    let word = |wanted| {
+        let (_, value) = attributes(body.get(REPLY_LEN..)?).find(|&(kind, _)| kind == wanted)?;
+        u32_at(value, 0)
+    };
+    let socket = UnixSocket {
+        inode: u32_at(body, 4)?,
+        uid: word(ATTRIBUTE_UID)?,
+        is_stream: body.get(1) == Some(&STREAM),
+        is_listening: body.get(2) == Some(&LISTENING),
+        file: word(ATTRIBUTE_FILE),
+    };
+    Some((cookie_at(body, 8)?, socket))
+}
 
 /// All unix sockets of this network namespace that are open anywhere: cookie (`SO_COOKIE`) to inode.
 ///

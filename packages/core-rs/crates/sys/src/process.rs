@@ -13,6 +13,36 @@ pub fn program(pid: u32) -> Option<String> {
     Some(name.trim_end().to_owned())
 }
 
+/// When a process began, in clock ticks since boot (proc(5), field 22 of `stat`): with its pid this
+/// names it for as long as the machine runs.
+pub fn start_time(pid: u32) -> Option<u64> {
+    stat(pid, 22)
+}
+
+/// The parent of a process (proc(5), field 4 of `stat`).
+pub fn parent(pid: u32) -> Option<u32> {
+    stat(pid, 4)?.try_into().ok()
+}
+
+fn stat(pid: u32, field: usize) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field, the name, may hold spaces and parentheses: the last one ends it.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(field.checked_sub(3)?)?.parse().ok()
+}
+
+/// `/proc/sys/kernel/random/boot_id`: cookies, pids and start times mean nothing after a boot.
+pub fn boot_id() -> io::Result<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(id.trim_end().to_owned())
+}
+
+/// geteuid(2).
+pub fn effective_uid() -> u32 {
+    // SAFETY: geteuid(2) takes nothing and always succeeds.
+    unsafe { libc::geteuid() }
+}
+
 /// Random bytes from getrandom(2).
 pub fn random_u64() -> io::Result<u64> {
     let mut bytes = [0u8; 8];

@@ -1,7 +1,11 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 
-use super::{live_unix_inodes, live_unix_sockets, peer_inode, proc_inodes, socket_inode};
+use super::{
+    live_unix_inodes, live_unix_sockets, peer_inode, proc_inodes, socket_inode, unix_socket,
+    unix_sockets,
+};
 
 #[test]
 fn dump_has_each_open_socket_under_its_cookie() {
@@ -75,4 +79,31 @@ fn cookie(fd: BorrowedFd<'_>) -> u64 {
     };
     assert_eq!(result, 0);
     cookie
+}
+
+#[test]
+fn what_is_told_of_a_socket_tells_it_from_another() {
+    let path = std::env::temp_dir().join(format!("netcon-diag-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).expect("a listener");
+    let (stream, _peer) = UnixStream::pair().expect("a pair");
+    let all = unix_sockets().expect("unix_diag");
+    // SAFETY: geteuid(2) always succeeds.
+    let uid = unsafe { libc::geteuid() };
+    let file = std::fs::metadata(&path).expect("the file").ino();
+    let found = all[&cookie(listener.as_fd())];
+    assert!(found.is_listening && found.is_stream);
+    assert_eq!(
+        (found.uid, found.file.map(u64::from)),
+        (uid, Some(file & 0xffff_ffff))
+    );
+    assert_eq!(
+        unix_socket(listener.as_fd()).expect("told"),
+        (cookie(listener.as_fd()), found)
+    );
+    let found = all[&cookie(stream.as_fd())];
+    assert!(!found.is_listening);
+    assert_eq!((found.uid, found.file), (uid, None));
+    assert_eq!(found.inode, inode(&stream));
+    std::fs::remove_file(&path).expect("removed");
 }
