@@ -50,6 +50,8 @@ export interface HelloEvent {
   uid: number;
   gid: number;
   groups: number[];
+  /** It, or a process that it descends from, was admitted by the service that was killed before this one. */
+  returning: boolean;
   /** The HELLO frame as received. */
   frame: Uint8Array;
 }

@@ -38,7 +38,7 @@ export function judge(hello: HelloEvent, sessions: number, by: Admission): Verdi
     if (!(thrown instanceof RpcDecodeError)) throw thrown;
     return refusal(id, EPROTO, malformed(thrown));
   }
-  if (!by.policy.admits(hello)) {
+  if (!hello.returning && !by.policy.admits(hello)) {
     const user = (by.nameOf ?? userName)(hello.uid);
     return refusal(
       id,

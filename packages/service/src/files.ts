@@ -1,27 +1,28 @@
-import { chmodSync, lstatSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { type Native, NetconError } from '@netcon/core-rs';
 import { type Lock, takeLock } from './lock.js';
 import type { ServicePaths } from './paths.js';
 
 /**
- * Makes the directories and takes the lock; whoever holds the lock owns every file of that name. Returns what removes it all.
+ * Makes the directories and takes the lock; whoever holds the lock owns every file of that name. Returns what removes it
+ * all: after a start that failed, all but the names that a killed service has left for the next one to find.
  *
  * @throws NETCON_ALREADY_RUNNING, NETCON_SOCKET_IN_USE, NETCON_SOCKET_BIND
  */
-export function claim(paths: ServicePaths, api: Native): () => void {
+export function claim(paths: ServicePaths, api: Native): (after: 'end' | 'failure') => void {
   try {
     const madeDir = paths.ownDir && mkdirSync(paths.dir, { recursive: true, mode: dirMode() }) !== undefined;
     const lock = takeLock(paths.lock, api.tryLock);
+    const heir = existsSync(paths.names);
     try {
       clearStale(paths.socket, api);
       clearStale(paths.api, api);
       mkdirSync(paths.names, { recursive: true, mode: 0o700 });
-      chmodSync(paths.names, 0o700);
     } catch (thrown) {
       lock.release();
       throw thrown;
     }
-    return () => removeTraces(paths, madeDir, lock);
+    return (after) => removeTraces(paths, { madeDir, keepNames: heir && after === 'failure' }, lock);
   } catch (thrown) {
     if (thrown instanceof NetconError) throw thrown;
     const { code, message } = thrown as NodeJS.ErrnoException;
@@ -54,8 +55,13 @@ function dirMode(): number {
   return process.geteuid?.() === 0 ? 0o755 : 0o700;
 }
 
-function removeTraces(paths: ServicePaths, madeDir: boolean, lock: Lock): void {
-  for (const path of [paths.socket, paths.api, paths.names]) rmSync(path, { force: true, recursive: true });
+function removeTraces(
+  paths: ServicePaths,
+  { madeDir, keepNames }: { madeDir: boolean; keepNames: boolean },
+  lock: Lock,
+): void {
+  const traces = [paths.socket, paths.api, ...(keepNames ? [] : [paths.names])];
+  for (const path of traces) rmSync(path, { force: true, recursive: true });
   lock.release();
   if (!madeDir) return;
   try {

@@ -41,7 +41,7 @@ export interface Around {
   native?: Native;
 }
 
-/** Starts a service: takes the name, opens the link, serves the socket. On failure nothing is left behind. */
+/** Starts a service: takes the name, opens the link, serves the socket. On failure nothing new is left behind. */
 export async function startService(options: ServiceOptions, around: Around): Promise<Service> {
   const config = configure(options, around.at);
   const api = around.native ?? native;
@@ -50,7 +50,7 @@ export async function startService(options: ServiceOptions, around: Around): Pro
     const { engine, tapProblem } = openEngine(config, api);
     return serve(config, engine, tapProblem, clean, around.log);
   } catch (thrown) {
-    clean();
+    clean('failure');
     throw thrown;
   }
 }
@@ -59,7 +59,7 @@ function serve(
   config: ServiceConfig,
   engine: Engine,
   tapProblem: NetconError | undefined,
-  clean: () => void,
+  clean: (after: 'end' | 'failure') => void,
   log: Log,
 ): Service {
   // The socket is made 0600 (umask); it opens to others when something stands behind it that knows who may join.
@@ -87,7 +87,7 @@ function serve(
     sockets: () => engine.sockets(),
     sessions: () => engine.sessions(),
     stop() {
-      stopping ??= engine.stop().finally(clean);
+      stopping ??= engine.stop().finally(() => clean('end'));
       return stopping;
     },
   };

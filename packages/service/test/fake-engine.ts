@@ -56,7 +56,7 @@ export class FakeEngine implements Engine {
       this.heard = resolve;
     });
     const frame = encodeRequest(1, { op: 'Hello', pid: 1, program: new TextEncoder().encode('curl') });
-    this.onEvent({ kind: 'hello', session: 1, pid: 1, uid: 0, gid: 0, groups: [], frame, ...from });
+    this.onEvent({ kind: 'hello', session: 1, pid: 1, uid: 0, gid: 0, groups: [], returning: false, frame, ...from });
     await verdict;
     return this.verdicts.at(-1);
   }

@@ -96,14 +96,6 @@ pub(crate) fn move_away(fd: c_int) {
     }
 }
 
-/// The pid of the service at the other end, if this process's channel was opened by path.
-pub(crate) fn service_pid() -> Option<i32> {
-    let fd = remembered()?;
-    let peer = sys::peer_credentials(fd).ok()?.pid;
-    // Of a socketpair both ends carry the pid of its maker: the process that the mark names.
-    (owner(fd) != Some(peer.cast_unsigned())).then_some(peer)
-}
-
 fn remembered() -> Option<c_int> {
     let fd = FD.load(Ordering::Relaxed);
     let is_it = fd >= 0 && sys::cookie(fd) == Some(COOKIE.load(Ordering::Relaxed));

@@ -29,6 +29,8 @@ pub(crate) struct Listener {
     pub(crate) path: PathBuf,
     /// The inode of the program's socket: its queue is looked up by it.
     pub(crate) inode: u32,
+    /// As given to listen(2).
+    pub(crate) backlog: i32,
     /// Finished handshakes that the program's queue had no room for.
     pub(crate) handoffs: Vec<Handoff>,
     /// Connections handed to the kernel's queue that still take a place in the stack's backlog,
@@ -293,6 +295,9 @@ impl Engine {
         let Some(socket) = self.table.remove(key) else {
             return;
         };
+        if let Some(index) = socket.record {
+            self.records.clear(index);
+        }
         if let Some(pcb) = socket.pcb {
             self.stack.close(pcb);
         }

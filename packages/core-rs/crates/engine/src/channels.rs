@@ -23,7 +23,7 @@ const RECORDS: usize = 32;
 /// Channels accepted in a turn.
 const CHANNELS: usize = 256;
 /// Channels at most; each is an fd of the service.
-const MAX_SESSIONS: usize = 8192;
+pub(crate) const MAX_SESSIONS: usize = 8192;
 
 impl Engine {
     pub(crate) fn accept_channels(&mut self) {
@@ -99,6 +99,8 @@ impl Engine {
 
     /// The first record: handed out as it is, so that policy also answers other versions.
     fn hello(&mut self, id: SessionId, frame: &[u8]) {
+        let pid = self.sessions.get(id).map_or(0, |s| s.credentials.pid);
+        let returning = self.is_member(pid);
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -111,6 +113,7 @@ impl Engine {
             pid: session.credentials.pid,
             uid: session.credentials.uid,
             gid: session.credentials.gid,
+            returning,
             groups: unix::peer_groups(session.channel.as_fd()),
             frame: frame.to_vec(),
         };
@@ -125,6 +128,11 @@ impl Engine {
             return;
         }
         session.admission = Admission::Admitted { max_sockets };
+        // Before it can do anything: what it does next may be the last that this service sees.
+        self.note_member(id);
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
         if unix::send_record(session.channel.as_fd(), reply, None).is_err() {
             self.end_session(id);
         }
@@ -163,6 +171,7 @@ impl Engine {
             session.admission = admission;
             session.program = program;
         }
+        self.note_member(id);
         if let Some(session) = self.sessions.get(id) {
             self.send_reply(
                 session.channel.as_fd(),
@@ -180,6 +189,9 @@ impl Engine {
             return;
         };
         let _ = self.epoll.delete(session.channel.as_fd());
+        if let Some(index) = session.record {
+            self.records.clear(index);
+        }
         // Its sockets may live on in other processes: only the kernel knows.
         self.reap_due |= session.sockets > 0;
     }

@@ -10,7 +10,7 @@ use netcon_link::Faults;
 pub struct Config {
     /// Pathname of the RPC socket.
     pub socket_path: PathBuf,
-    /// Directory of the native names; made 0700, emptied at the start and removed at the end.
+    /// Directory of the native names; 0700, taken over from a service that was killed, removed at the end.
     pub names_dir: PathBuf,
     /// The stack's addresses with prefix lengths.
     pub addresses: Vec<(IpAddr, u8)>,

@@ -123,6 +123,7 @@ impl Engine {
             socket.peer = Some(to);
             socket.error = None;
         }
+        self.forget(key);
         Ok(None)
     }
 
@@ -260,6 +261,7 @@ impl Engine {
                 socket.peer = None;
                 socket.local = socket.bound;
                 self.set_state(key, SocketState::Fresh, Some(&program));
+                self.note(key);
                 self.fail_wait(&reply_to, request, errno);
             }
             Role::Filled { program, end, .. } => {
@@ -337,6 +339,7 @@ impl Engine {
             let options = self.bind_options(key);
             let _ = self.stack.bind(pcb, bound, options);
         }
+        self.note(key);
     }
 
     fn answer_wait(&self, reply_to: &OwnedFd, request: u32, answer: &Answer) {

@@ -17,8 +17,9 @@ use netcon_sys::clock::monotonic_micros;
 use netcon_sys::epoll::{EDGE_ALL, Epoll, LEVEL_IN, Ready, Waker};
 use netcon_sys::process::random_u64;
 use netcon_wire::Interface;
+use rustc_hash::FxHashMap;
 
-use crate::channels::listen;
+use crate::channels::{MAX_SESSIONS, listen};
 use crate::command::{Command, Handle};
 use crate::config::{Config, TapReport};
 use crate::datagrams::{Datagrams, Problem};
@@ -26,6 +27,7 @@ use crate::error::OpenError;
 use crate::interfaces::interfaces;
 use crate::links::{LinkSink, SlabRings, open_link};
 use crate::native::Native;
+use crate::records::{Record, Records};
 use crate::sessions::{Hello, Sessions};
 use crate::table::{Role, SocketKey, Table};
 use crate::token::Token;
@@ -70,6 +72,11 @@ pub struct Engine {
     pub(crate) interfaces: [Interface; 2],
     frame: Box<[u8]>,
     pub(crate) native: Native,
+    pub(crate) records: Records,
+    /// Processes that the service before had admitted: by pid, when they began and where that is noted.
+    pub(crate) members: FxHashMap<u32, (u64, u32)>,
+    /// What the service before has left; taken back when the loop starts.
+    left: Vec<(u32, Record)>,
     pub(crate) table: Table,
     pub(crate) sessions: Sessions,
     pub(crate) rpc: OwnedFd,
@@ -105,6 +112,7 @@ pub(crate) struct Counters {
     pub(crate) link_sent: u64,
     pub(crate) link_failed: u64,
     pub(crate) refused: u64,
+    pub(crate) records_failed: u64,
 }
 
 impl std::fmt::Debug for Engine {
@@ -128,10 +136,17 @@ impl Engine {
         })?;
         let (link, report) =
             opened.map_or((None, None), |(link, report)| (Some(link), Some(report)));
-        let native = Native::new(&config.names_dir).map_err(|source| OpenError::Socket {
-            path: config.names_dir.clone(),
-            source,
-        })?;
+        let native = Native::new(&config.names_dir)
+            .and_then(|native| {
+                let (records, left) =
+                    Records::open(&config.names_dir, config.max_sockets + MAX_SESSIONS)?;
+                Ok((native, records, left))
+            })
+            .map_err(|source| OpenError::Socket {
+                path: config.names_dir.clone(),
+                source,
+            });
+        let (native, records, left) = native?;
         let epoll = Epoll::new(EVENTS).map_err(OpenError::system("epoll_create1"))?;
         let waker = Arc::new(Waker::new().map_err(OpenError::system("eventfd"))?);
         let add = |fd, token: Token| {
@@ -186,6 +201,9 @@ impl Engine {
             datagrams,
             frame: vec![0; FRAME_LEN].into_boxed_slice(),
             native,
+            records,
+            members: FxHashMap::default(),
+            left,
             table: Table::default(),
             sessions: Sessions::default(),
             rpc,
@@ -213,6 +231,8 @@ impl Engine {
         {
             (self.events)(Event::Warning(why.clone()));
         }
+        let left = std::mem::take(&mut self.left);
+        self.readopt(left);
         while !self.stopped {
             if let Err(e) = self.turn() {
                 (self.events)(Event::Fatal(e.to_string()));

@@ -3,20 +3,25 @@
 //! Everything here acts on the program's own description, passed by `SCM_RIGHTS`; the service
 //! closes its copy when done. See docs/internals/sockets.md.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use netcon_sys::sockopt;
 use netcon_sys::unix::{self, Kind, Name};
+use netcon_sys::{process, sockopt};
 use netcon_wire::{Mark, SEND_BUFFER, SocketName};
+
+use crate::records;
 
 /// The smallest SO_SNDBUF: the kernel raises it to SOCK_MIN_SNDBUF (socket(7)).
 const MIN_SEND_BUFFER: i32 = 1;
 /// Fill sizes to try at the start; 2304 was measured to fill 4608 on Linux 6.18.
 const FILL_SIZES: [usize; 6] = [2304, 2048, 2560, 1792, 3072, 4096];
+/// The name of the private listener.
+const PRIVATE: &str = "c";
 /// Longest directory that leaves room for a name in `sun_path` (unix(7)).
 const LONGEST_DIR: usize = 75;
 const FILL: [u8; 4096] = [0; 4096];
@@ -39,14 +44,7 @@ pub(crate) struct Native {
 
 impl Native {
     pub(crate) fn new(dir: &Path) -> io::Result<Native> {
-        if dir.exists() {
-            fs::remove_dir_all(dir)?;
-        }
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)?;
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+        prepare(dir)?;
         let held = fs::File::open(dir)?;
         // sun_path holds 107 bytes: a long directory is named by our own fd of it (proc(5)).
         let short = if dir.as_os_str().len() > LONGEST_DIR {
@@ -54,7 +52,9 @@ impl Native {
         } else {
             dir.to_owned()
         };
-        let private_path = short.join("c");
+        let private_path = short.join(PRIVATE);
+        // Of a service that was killed.
+        let _ = fs::remove_file(&private_path);
         let private = unix::socket(Kind::Stream, true)?;
         unix::bind(private.as_fd(), Name::Path(&private_path))?;
         unix::listen(private.as_fd(), 16)?;
@@ -139,6 +139,29 @@ impl Native {
         }
     }
 
+    /// The file of a socket's name: the low half of its inode number, as unix_diag has it.
+    #[allow(clippy::cast_possible_truncation)]
+    pub(crate) fn file(&self, path: &Path) -> Option<u32> {
+        let found = fs::symlink_metadata(path).ok()?;
+        Some(found.ino() as u32)
+    }
+
+    /// Removes what a service before has left, but the names in `kept`.
+    pub(crate) fn sweep(&self, kept: &[PathBuf]) {
+        let Ok(entries) = fs::read_dir(&self.dir) else {
+            return;
+        };
+        let kept: HashSet<_> = kept.iter().filter_map(|path| path.file_name()).collect();
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let ours = [PRIVATE, records::FILE].iter().any(|own| name == *own);
+            if !ours && !kept.contains(name.as_os_str()) {
+                // A directory was put there by nobody of ours, and stays.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     pub(crate) fn remove(&self, path: &Path) {
         // The name of a listener that is gone; nothing depends on it.
         let _ = fs::remove_file(path);
@@ -148,6 +171,24 @@ impl Native {
         // At the end: what cannot be removed is left for the next start.
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+/// Makes the directory, or takes over that of a service that was killed: if it is our own, and nobody
+/// else could write to it. What else is there gives way.
+fn prepare(dir: &Path) -> io::Result<()> {
+    if let Ok(found) = fs::symlink_metadata(dir) {
+        let ours =
+            found.is_dir() && found.uid() == process::effective_uid() && found.mode() & 0o077 == 0;
+        if ours {
+            return Ok(());
+        }
+        fs::remove_dir_all(dir)?;
+    }
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
 }
 
 /// Makes the program's end unwritable: returns the send buffer it had.

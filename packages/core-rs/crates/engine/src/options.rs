@@ -313,6 +313,26 @@ impl Options {
         }
     }
 
+    /// What [`Options::set`] makes these of again: level, name, value.
+    pub(crate) fn saved(&self) -> Vec<(i32, i32, Vec<u8>)> {
+        let bytes = |v: i32| v.to_ne_bytes().to_vec();
+        let ints = self.ints.iter().filter_map(|(index, value)| {
+            let row = INTS.get(usize::from(*index))?;
+            Some((row.level, row.name, bytes(*value)))
+        });
+        let linger = self
+            .linger
+            .map(|(on, seconds)| (SOCKET, SO_LINGER, [bytes(on), bytes(seconds)].concat()));
+        let device = self.device.clone();
+        ints.chain(linger)
+            .chain(device.map(|name| (SOCKET, SO_BINDTODEVICE, name)))
+            .chain(self.send_buffer.map(|v| (SOCKET, SO_SNDBUF, bytes(v))))
+            .chain(self.receive_buffer.map(|v| (SOCKET, SO_RCVBUF, bytes(v))))
+            .chain(self.timeouts.then(|| (SOCKET, SO_RCVTIMEO, Vec::new())))
+            .chain((self.maxseg != 0).then(|| (TCP, TCP_MAXSEG, bytes(self.maxseg))))
+            .collect()
+    }
+
     fn int(&self, index: u8, row: &Int) -> i32 {
         self.ints
             .iter()

@@ -19,6 +19,7 @@ use crate::accept::{CHECK_AT, Listener};
 use crate::engine::Engine;
 use crate::native;
 use crate::options::{Facts, SO_ERROR, TCP_INFO, level};
+use crate::readopt::NOBODY;
 use crate::sessions::SessionId;
 use crate::table::{Role, SocketKey};
 
@@ -139,7 +140,9 @@ impl Engine {
             return Ok(Some(Answer::Interface(Box::new(*interface))));
         }
         let program = fds.pop().ok_or(Failure(EBADF))?;
-        let key = self.lookup(program.as_fd()).ok_or(Failure(ENOTSOCK))?;
+        let key = self
+            .lookup(session, program.as_fd())
+            .ok_or(Failure(ENOTSOCK))?;
         let answer = match *request {
             Request::Bind { addr } => self.bind(key, addr)?,
             Request::Listen { backlog } => self.listen(key, &program, backlog)?,
@@ -184,12 +187,22 @@ impl Engine {
     }
 
     /// The entry a description stands for: by cookie, or for an accepted socket that comes here
-    /// for the first time, by the token in its peer's name.
-    fn lookup(&mut self, fd: BorrowedFd<'_>) -> Option<SocketKey> {
+    /// for the first time, by the token in its peer's name, or as the heir of another service.
+    fn lookup(&mut self, session: SessionId, fd: BorrowedFd<'_>) -> Option<SocketKey> {
         let cookie = sockopt::cookie(fd).ok()?;
         if let Some(key) = self.table.by_cookie(cookie) {
+            if let Some(socket) = self.table.get_mut(key)
+                && socket.session == NOBODY
+            {
+                socket.session = session;
+            }
             return Some(key);
         }
+        let accepted = self.lookup_accepted(fd, cookie);
+        accepted.or_else(|| self.inherit(session, fd, cookie))
+    }
+
+    fn lookup_accepted(&mut self, fd: BorrowedFd<'_>, cookie: u64) -> Option<SocketKey> {
         let name = SocketName::decode(&unix::peer_name(fd).ok()?).ok()?;
         let key = self.table.by_name(name.id, name.token)?;
         // The name is ours only on the peer of an accepted socket.
@@ -198,9 +211,11 @@ impl Engine {
         Some(key)
     }
 
+    /// What makes a name ours: which service of this directory's this is, and 48 random bits.
     pub(crate) fn token(&self) -> u64 {
         // getrandom(2) fails only for a bad pointer or before the kernel is seeded.
-        process::random_u64().unwrap_or(self.now_micros.cast_unsigned())
+        let random = process::random_u64().unwrap_or(self.now_micros.cast_unsigned());
+        u64::from(self.records.instance) << 48 | random >> 16
     }
 
     /// The PCB of a socket, made when it is first needed.
@@ -253,6 +268,7 @@ impl Engine {
                 socket.options.set_v6only();
             }
         }
+        self.note(key);
         Ok(Answer::Addr(bound))
     }
 
@@ -264,6 +280,7 @@ impl Engine {
     ) -> Result<Answer, Failure> {
         let socket = self.table.get(key).ok_or(Failure(EIO))?;
         let (state, token, family) = (socket.state, socket.token, socket.family);
+        let name_slot = socket.name_slot;
         let (options, is_bound) = (socket.options.for_stack(), socket.bound.is_some());
         if !matches!(state, SocketState::Fresh | SocketState::Listening) {
             return Err(Failure(EINVAL));
@@ -276,8 +293,7 @@ impl Engine {
                 self.bind(key, SockAddr::unspecified(family))?;
             }
         }
-        // listen(2): a negative backlog is the largest; somaxconn caps it.
-        let limit = usize::try_from(backlog).unwrap_or(SOMAXCONN).min(SOMAXCONN);
+        let limit = backlog_limit(backlog);
         let mut listening = self.stack.listen(pcb, limit);
         if listening == Err(ListenError::InUse) {
             self.settle();
@@ -286,9 +302,15 @@ impl Engine {
         let local = listening.map_err(|e| Failure(e.errno().unsigned_abs()))?;
         if state == SocketState::Listening {
             unix::listen(program.as_fd(), backlog).map_err(|_| Failure(EADDRINUSE))?;
+            // A service that was killed between two steps of the first call has not marked it.
+            self.set_state(key, SocketState::Listening, Some(program));
+            if let Some(Role::Listener(listener)) = self.table.get_mut(key).map(|s| &mut s.role) {
+                listener.backlog = backlog;
+            }
+            self.note(key);
             return Ok(Answer::Addr(local));
         }
-        let path = self.native.listener_path(key.slot, token);
+        let path = self.native.listener_path(name_slot, token);
         self.native
             .listen(program.as_fd(), &path, backlog)
             .map_err(|_| Failure(EIO))?;
@@ -298,11 +320,13 @@ impl Engine {
             socket.role = Role::Listener(Listener {
                 path,
                 inode: diag::socket_inode(program.as_fd()).unwrap_or(0),
+                backlog,
                 handoffs: Vec::new(),
                 queued: VecDeque::new(),
                 check_at: CHECK_AT,
             });
         }
+        self.note(key);
         Ok(Answer::Addr(local))
     }
 
@@ -312,6 +336,8 @@ impl Engine {
         match socket.state {
             SocketState::Listening => {
                 let bound = socket.local;
+                // The library puts another description in its place.
+                self.forget(key);
                 if let Some(pcb) = self.table.set_pcb(key, None) {
                     self.stack.close(pcb);
                 }
@@ -392,6 +418,9 @@ impl Engine {
         if inherits != inherited {
             self.set_state(key, state, Some(program));
         }
+        if self.table.get(key).is_some_and(|s| s.record.is_some()) {
+            self.note(key);
+        }
         Ok(())
     }
 
@@ -459,5 +488,8 @@ impl Engine {
     }
 }
 
-/// net.core.somaxconn's default.
-const SOMAXCONN: usize = 4096;
+/// listen(2): a negative backlog is the largest; net.core.somaxconn (its default) caps it.
+pub(crate) fn backlog_limit(backlog: i32) -> usize {
+    const SOMAXCONN: usize = 4096;
+    usize::try_from(backlog).unwrap_or(SOMAXCONN).min(SOMAXCONN)
+}

@@ -25,6 +25,8 @@ pub struct Hello {
     pub gid: u32,
     /// Supplementary groups.
     pub groups: Vec<u32>,
+    /// It, or a process that it descends from, was admitted by the service that was killed before this one.
+    pub returning: bool,
     /// The HELLO frame as received.
     pub frame: Vec<u8>,
 }
@@ -49,6 +51,8 @@ pub(crate) struct Session {
     pub(crate) admission: Admission,
     pub(crate) sockets: u32,
     pub(crate) created_micros: i64,
+    /// Where its process is noted for a restarted service.
+    pub(crate) record: Option<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +81,7 @@ impl Sessions {
                 admission: Admission::Silent,
                 sockets: 0,
                 created_micros: now_micros,
+                record: None,
             })
             .into_mut()
     }

@@ -96,6 +96,7 @@ impl Engine {
                 ("requests", c.requests),
                 ("bad_frames", c.bad_frames),
                 ("sockets_refused", c.refused),
+                ("records_failed", c.records_failed),
                 ("link_received", c.link_received),
                 ("link_sent", c.link_sent),
                 ("link_send_failed", c.link_failed),
@@ -142,7 +143,7 @@ impl Engine {
         let info = socket.pcb.and_then(|p| self.stack.info(p));
         let owner = self.sessions.get(socket.session);
         let state = info.map_or_else(|| without_pcb(socket.state), |i| i.state.to_string());
-        let pid = owner.map_or(0, |o| o.credentials.pid);
+        let pid = owner.map_or(socket.pid, |o| o.credentials.pid);
         SocketRow {
             id: socket.key.slot,
             protocol: "tcp",

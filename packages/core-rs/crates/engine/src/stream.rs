@@ -211,8 +211,7 @@ impl Engine {
         }
     }
 
-    /// The connection is over, and so is our end; its entry stays for the program to ask about,
-    /// among a bounded number of such.
+    /// The connection is over, and so is our end.
     fn retire(&mut self, key: SocketKey) -> Option<(OwnedFd, bool)> {
         let pcb = self.table.set_pcb(key, None);
         let socket = self.table.get_mut(key)?;
@@ -227,13 +226,18 @@ impl Engine {
             self.stack.close(pcb);
         }
         let _ = self.epoll.delete(stream.end.as_fd());
+        self.keep_ended(key);
+        Some((stream.end, stream.peer_done))
+    }
+
+    /// Keeps the entry of an ended connection for the program to ask about, among a bounded number of such.
+    pub(crate) fn keep_ended(&mut self, key: SocketKey) {
         self.ended.push_back(key);
         if self.ended.len() > ENDED
             && let Some(oldest) = self.ended.pop_front()
         {
             self.remove_socket(oldest);
         }
-        Some((stream.end, stream.peer_done))
     }
 }
 

@@ -62,8 +62,13 @@ pub(crate) struct Socket {
     pub(crate) created_micros: i64,
     /// SO_COOKIE of the program's description, once known.
     pub(crate) cookie: Option<u64>,
-    /// In the socket's native name.
+    /// Both in the native name of a listener; a connection's has `key.slot`.
+    pub(crate) name_slot: u32,
     pub(crate) token: u64,
+    /// Where it is noted for a restarted service.
+    pub(crate) record: Option<u32>,
+    /// Who bound it, as noted by the service before.
+    pub(crate) pid: u32,
     pub(crate) pcb: Option<PcbId>,
     pub(crate) state: SocketState,
     /// The program has been told that its connect succeeded (see connect.rs).
@@ -116,7 +121,10 @@ impl Table {
             session,
             created_micros: now_micros,
             cookie: None,
+            name_slot: slot,
             token,
+            record: None,
+            pid: 0,
             pcb: None,
             state: SocketState::Fresh,
             connect_noticed: false,

@@ -112,6 +112,7 @@ pub(crate) fn event(event: Event) -> BindingEvent {
         uid: None,
         gid: None,
         groups: None,
+        returning: None,
         frame: None,
     };
     match event {
@@ -122,6 +123,7 @@ pub(crate) fn event(event: Event) -> BindingEvent {
             uid: Some(h.uid),
             gid: Some(h.gid),
             groups: Some(h.groups),
+            returning: Some(h.returning),
             frame: Some(h.frame.into()),
             ..empty
         },

@@ -59,6 +59,7 @@ pub struct BindingEvent {
     pub uid: Option<u32>,
     pub gid: Option<u32>,
     pub groups: Option<Vec<u32>>,
+    pub returning: Option<bool>,
     pub frame: Option<Buffer>,
 }
 

@@ -72,8 +72,9 @@ fn ending(fd: c_int, unless_told: Result<isize, Errno>) -> Result<isize, Errno> 
     match options::service_error(fd) {
         Ok(0) => unless_told,
         Ok(error) => Err(Errno(error)),
-        // The service has forgotten it: both directions had ended, unless that was another service.
-        Err(Errno::ENOTSOCK) if !options::service_has_changed(fd) => unless_told,
+        // The service has forgotten it: both directions had ended. It would know a connection of the
+        // service before.
+        Err(Errno::ENOTSOCK) => unless_told,
         Err(_) => Err(Errno::ECONNRESET),
     }
 }

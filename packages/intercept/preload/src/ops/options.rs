@@ -10,7 +10,7 @@ use crate::abi::{self, Ucred};
 use crate::detour::{Detour, Reason};
 use crate::errno::Errno;
 use crate::identity::{self, Socket};
-use crate::{channel, rpc, sys, user};
+use crate::{rpc, sys, user};
 
 /// Who knows an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -342,14 +342,4 @@ fn pending_error(socket: &Socket) -> Result<c_int, Errno> {
         Err(errno) if socket.state == SocketState::Connecting => Ok(errno.0),
         Err(_) => Ok(native),
     }
-}
-
-/// Whether the service that connected `fd` is another than the one the channel goes to: it has
-/// died meanwhile. `SO_PEERCRED` of both names a service's pid; an attached channel names this
-/// process's own, and tells nothing.
-pub(crate) fn service_has_changed(fd: c_int) -> bool {
-    let (Ok(then), Some(now)) = (sys::peer_credentials(fd), channel::service_pid()) else {
-        return false;
-    };
-    then.pid != now
 }

@@ -125,3 +125,35 @@ fn ip_options_are_empty_as_sshd_expects() {
         Ok(Vec::new())
     );
 }
+
+#[test]
+fn saved_options_set_again_are_the_same() {
+    let mut options = Options::default();
+    for row in INTS {
+        let value = if row.default == row.max {
+            row.min
+        } else {
+            row.max
+        };
+        let done = options.set(Family::Inet6, row.level, row.name, &bytes(value), true);
+        assert_eq!(done, Ok(()), "{} {}", row.level, row.name);
+    }
+    for (level, name, value) in [
+        (SOCKET, SO_LINGER, [bytes(1), bytes(5)].concat()),
+        (SOCKET, SO_BINDTODEVICE, b"eth0\0".to_vec()),
+        (SOCKET, SO_SNDBUF, bytes(5000)),
+        (SOCKET, SO_RCVBUF, bytes(6000)),
+        (SOCKET, SO_RCVTIMEO, vec![0; 16]),
+        (TCP, TCP_MAXSEG, bytes(1000)),
+    ] {
+        options
+            .set(Family::Inet6, level, name, &value, true)
+            .unwrap();
+    }
+    let mut again = Options::default();
+    for (level, name, value) in options.saved() {
+        again.set(Family::Inet6, level, name, &value, true).unwrap();
+    }
+    assert_eq!(format!("{again:?}"), format!("{options:?}"));
+    assert!(Options::default().saved().is_empty());
+}
