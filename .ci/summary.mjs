@@ -1,4 +1,4 @@
-// summary.mjs LOG: adds up what node:test and cargo test reported and prints 'N passed, N failed, N skipped'. Fails if
+// summary.mjs LOG: adds up what node:test, cargo test, unittest and the matrix reported and prints 'N passed, N failed, N skipped'. Fails if
 // something failed, or if nothing ran.
 import { readFileSync } from 'node:fs';
 
@@ -25,6 +25,12 @@ for (const [, ran, verdict] of log.matchAll(/^Ran (\d+) tests? in [\d.]+s\s+((?:
   total.failed += failed;
   total.skipped += count('skipped');
   total.passed += Number(ran) - failed - count('skipped');
+}
+
+// The matrix: "113 of 120 work, 477 s", one for each program and role.
+for (const [, works, all] of log.matchAll(/^(\d+) of (\d+) work, \d+ s$/gm)) {
+  total.passed += Number(works);
+  total.failed += Number(all) - Number(works);
 }
 
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
