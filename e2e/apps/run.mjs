@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { onEnd } from '../lib/cleanup.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { NETCON } from '../lib/paths.mjs';
+import { PATH } from '../lib/program.mjs';
 import { Service, scratch } from '../lib/service.mjs';
 import { APPS } from './list.mjs';
 import { bypassed, difference, kernelCounts } from './proof.mjs';
@@ -23,9 +24,6 @@ import { ROLES } from './roles.mjs';
 
 const PROGRAMS = fileURLToPath(new URL('./programs/', import.meta.url));
 const DOCUMENT = fileURLToPath(new URL('../../docs/compatibility.md', import.meta.url));
-/** The system's programs first: a version manager's shim would be a shell script between. */
-const PATH = `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${process.env.PATH}`;
-
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: { all: { type: 'boolean' }, role: { type: 'string' }, bypass: { type: 'boolean' }, out: { type: 'string' } },

@@ -1,5 +1,22 @@
 /* The same calls by syscall(2), as node, nginx and Java make some of them. */
 #include "d.h"
+#include <sys/mman.h>
+
+/* mmap(2) has six arguments, and a result that does not fit an int. */
+static void six_arguments(void)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	FILE *f = tmpfile();
+	for (int i = 0; i < 2; i++)
+		for (long k = 0; k < page; k++)
+			fputc(i ? 'b' : 'a', f);
+	fflush(f);
+	long at = syscall(SYS_mmap, NULL, page, PROT_READ, MAP_PRIVATE, fileno(f), page);
+	printf("six arguments: %s\n", at != -1 && *(char *)at == 'b' ? "the page at the offset" : "something else");
+	printf("a result above 2^32: %s\n", (unsigned long)at >> 32 ? "yes" : "no");
+	CALL(syscall(SYS_munmap, at, page));
+	fclose(f);
+}
 
 int main(int argc, char **argv)
 {
@@ -67,5 +84,6 @@ int main(int argc, char **argv)
 	CALL(syscall(SYS_socket, family, 77, 0));
 	CALL(syscall(SYS_connect, -1, &a, addr_len(&a)));
 	CALL(syscall(99999));
+	six_arguments();
 	return 0;
 }
