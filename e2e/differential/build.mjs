@@ -1,4 +1,4 @@
-/** Builds the C programs of the tests into e2e/bin, and those of differential/ once more, with musl, into e2e/bin/musl. */
+/** Builds the C programs of the tests into e2e/bin, and once more, with musl, into e2e/bin/musl. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -17,12 +17,17 @@ const FLAGS = [
   '-Wno-stringop-overflow',
 ];
 
-for (const dir of SOURCES) build('gcc', dir, BIN, []);
-build('musl-gcc', SOURCES[0], `${BIN}musl/`, GLIBC_ONLY);
+/** musl's headers come without the kernel's: of programs/ only what needs none. */
+const ALSO_MUSL = ['http-get'];
+const [DIFFERENTIAL, PROGRAMS] = SOURCES;
 
-function build(compiler, dir, into, without) {
+for (const dir of SOURCES) build('gcc', dir, BIN, () => true);
+build('musl-gcc', DIFFERENTIAL, `${BIN}musl/`, (name) => !GLIBC_ONLY.includes(name));
+build('musl-gcc', PROGRAMS, `${BIN}musl/`, (name) => ALSO_MUSL.includes(name));
+
+function build(compiler, dir, into, wanted) {
   mkdirSync(into, { recursive: true });
-  for (const file of readdirSync(dir).filter((name) => name.endsWith('.c') && !without.includes(name.slice(0, -2)))) {
+  for (const file of readdirSync(dir).filter((name) => name.endsWith('.c') && wanted(name.slice(0, -2)))) {
     const program = `${into}${file.slice(0, -2)}`;
     if (isNewer(program, [`${dir}${file}`, `${SOURCES[0]}d.h`])) continue;
     execFileSync(compiler, [...FLAGS, '-o', program, `${dir}${file}`, '-lpthread'], { stdio: 'inherit' });

@@ -2,7 +2,10 @@ import type { Service } from '@netcon/api/server';
 import pc from 'picocolors';
 
 /** What the service did at its start and how to reach it, in a few lines. */
-export function announce({ config, tap, tapProblem }: Pick<Service, 'config' | 'tap' | 'tapProblem'>): string {
+export function announce(
+  { config, tap, tapProblem }: Pick<Service, 'config' | 'tap' | 'tapProblem'>,
+  library?: string,
+): string {
   const lines = [`${pc.bold('netcon service')} ${config.name}, pid ${process.pid}`];
   const stack = config.plan.stack.join(', ');
   if (tap !== null) {
@@ -26,6 +29,7 @@ export function announce({ config, tap, tapProblem }: Pick<Service, 'config' | '
   if (config.fault !== undefined) lines.push(`  faults    ${faults(config.fault)}`);
   if (config.capture !== undefined) lines.push(`  capture   ${config.capture}`);
   lines.push(`  socket    ${config.paths.socket} (may join: ${config.policy.allow.join(', ')})`);
+  if (library !== undefined) lines.push(`  library   ${library}`);
   lines.push(`  try       ${hint(config, tap !== null)}`);
   return `${lines.join('\n')}\n`;
 }

@@ -45,6 +45,7 @@ function addService(program: Command, state: State): void {
     .option('--socket <path>', "the service's socket")
     .option('--name <name>', 'a name, for several services side by side (default: netcon)')
     .option('--allow <who>', 'user:NAME, group:NAME or all may join; repeatable (default: your user)', collect)
+    .option('--library <file>', 'put a copy of the library there, for containers; it stays')
     .option('--capture <file>', 'write what crosses the link to a pcap file')
     .option('--fault <spec>', 'inject faults: loss=1%,delay=20ms,jitter=5ms,reorder=1%,duplicate=1%,seed=7')
     .option('--no-offload', 'no checksum and segmentation offload on the tap')

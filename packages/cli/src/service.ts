@@ -1,6 +1,6 @@
 import { here, NetconError } from '@netcon/api/local';
 import { type Daemon, type ServiceOptions, startDaemon } from '@netcon/api/server';
-import { checkTarget, findLibrary, starter } from '@netcon/intercept';
+import { checkTarget, findLibrary, placeLibrary, starter } from '@netcon/intercept';
 import { announce } from './announce.js';
 import { AppSignals, runApp } from './app.js';
 import { explain } from './exit.js';
@@ -15,6 +15,7 @@ export interface ServiceFlags {
   socket?: string;
   name?: string;
   allow?: string[];
+  library?: string;
   capture?: string;
   fault?: string;
   offload?: boolean;
@@ -33,10 +34,21 @@ export async function runService(app: string[], flags: ServiceFlags, launch: Lau
   // Before anything is opened: a signal from now on ends in an orderly stop.
   const signals = program === undefined ? untilSignal() : new AppSignals();
   const daemon = await startDaemon(optionsOf(flags), { at: here(), log });
+  await offerLibrary(flags.library, daemon);
   // With an app, standard output is the app's.
-  (program === undefined ? process.stdout : process.stderr).write(announce(daemon.service));
+  (program === undefined ? process.stdout : process.stderr).write(announce(daemon.service, flags.library));
   if (signals instanceof AppSignals) await serveApp(app, daemon, launch, signals);
   else await serveUntil(signals, daemon);
+}
+
+/** After the service has made the directory of its socket, the usual place for the library too. */
+async function offerLibrary(path: string | undefined, daemon: Daemon): Promise<void> {
+  try {
+    if (path !== undefined) placeLibrary(path);
+  } catch (thrown) {
+    await daemon.stop();
+    throw thrown;
+  }
 }
 
 async function serveApp(app: string[], daemon: Daemon, launch: Launch, signals: AppSignals): Promise<void> {
@@ -65,7 +77,7 @@ function untilSignal(): Promise<void> {
 }
 
 function optionsOf(flags: ServiceFlags): ServiceOptions {
-  const { tap, address, hostAddress, gateway, ...same } = flags;
+  const { tap, address, hostAddress, gateway, library: _, ...same } = flags;
   return {
     ...same,
     ...(typeof tap === 'string' && { tap }),

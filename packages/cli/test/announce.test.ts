@@ -15,6 +15,10 @@ test('a service with a tap tells its addresses and how to reach the host', () =>
   assert.match(lines, /try {7}netcon intercept curl http:\/\/10\.77\.0\.1\/\n$/);
 });
 
+test('where the library was put for containers is told', () => {
+  assert.match(announce(shown({}), '/run/netcon/libnetcon.so'), /^ {2}library {3}\/run\/netcon\/libnetcon\.so$/m);
+});
+
 test('why there is no offload is told', () => {
   const tap = { name: 'netcon0', offload: false, offloadReason: 'refused', addressesSet: true };
   assert.match(announce(shown({ tap })), /no offload \(refused\)/);

@@ -71,6 +71,7 @@ export const ERRORS = {
   NETCON_APP_32BIT: { status: 400, hint: 'use a 64-bit build of the program' },
   NETCON_APP_MACHINE: { status: 400, hint: 'use a build of the program for this machine' },
   NETCON_LIBRARY_MISSING: { status: 500, hint: 'build the library: pnpm build' },
+  NETCON_LIBRARY_COPY: { status: 500, hint: 'give --library a file in a directory that exists and can be written' },
   NETCON_BYPASS_BAD: { status: 400, hint: 'use --bypass all or --bypass CIDR, e.g. --bypass 192.168.0.0/16' },
 
   NETCON_API_BAD_REQUEST: { status: 400, hint: 'the OpenAPI document is at /openapi.json' },

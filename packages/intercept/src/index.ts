@@ -5,7 +5,7 @@ import { findLibrary } from './library.js';
 import { checkTarget, starter } from './target.js';
 
 export { bypassList, type InterceptOptions, interceptEnvironment } from './environment.js';
-export { findLibrary, libraryPath } from './library.js';
+export { findLibrary, libraryPath, placeLibrary } from './library.js';
 export { checkTarget, type Starter, starter } from './target.js';
 
 /** What became of this process before Node changed it; restored for the program. */
