@@ -59,9 +59,13 @@ pub(crate) const SO_PEERGROUPS: c_int = 59;
 pub(crate) const SO_RCVTIMEO_NEW: c_int = 66;
 pub(crate) const SO_SNDTIMEO_NEW: c_int = 67;
 pub(crate) const SO_PASSPIDFD: c_int = 76;
+pub(crate) const SO_TIMESTAMPING: c_int = 37;
+pub(crate) const SO_TIMESTAMPING_NEW: c_int = 65;
+pub(crate) const SO_BUF_LOCK: c_int = 72;
 pub(crate) const SO_PEERPIDFD: c_int = 77;
 pub(crate) const SCM_RIGHTS: c_int = 1;
 pub(crate) const TCP_NODELAY: c_int = 1;
+pub(crate) const IPV6_2292PKTOPTIONS: c_int = 6;
 pub(crate) const IPV6_V6ONLY: c_int = 26;
 
 pub(crate) const MSG_OOB: c_int = 1;

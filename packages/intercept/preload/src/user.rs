@@ -120,3 +120,19 @@ pub(crate) unsafe fn put_option(
     // SAFETY: the caller's contract.
     unsafe { write(len.cast(), &shown.to_ne_bytes()) }
 }
+
+/// The same for a length that is not to be believed: the whole value.
+///
+/// # Safety
+/// As [`write`], for both pointers.
+pub(crate) unsafe fn put_whole_option(
+    out: *mut c_void,
+    len: *mut u32,
+    value: &[u8],
+) -> Result<(), Errno> {
+    // SAFETY: the caller's contract.
+    unsafe { write(out, value) }?;
+    let shown = i32::try_from(value.len()).unwrap_or(0);
+    // SAFETY: the caller's contract.
+    unsafe { write(len.cast(), &shown.to_ne_bytes()) }
+}

@@ -27,6 +27,7 @@ mod records;
 mod rpc;
 mod sessions;
 mod show;
+mod sockopts;
 mod stream;
 mod table;
 mod token;

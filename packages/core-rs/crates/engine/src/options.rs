@@ -3,10 +3,15 @@
 //!
 //! Sources: socket(7), tcp(7), ip(7), ipv6(7) and, for ranges, net/ipv4/tcp.c and ip_sockglue.c.
 
+mod number;
+mod table;
+
 use netcon_stack::{Duration, KeepAlive, PcbOptions};
-use netcon_wire::Family;
+use netcon_wire::{Family, SocketState};
 
 use crate::options::level::{IP, IPV6, SOCKET, TCP};
+use crate::options::number::*;
+use crate::options::table::{FIXED, INTS, Nothing, Row};
 
 /// Levels, from include/linux/socket.h.
 pub(crate) mod level {
@@ -16,33 +21,7 @@ pub(crate) mod level {
     pub(crate) const IPV6: i32 = 41;
 }
 
-pub(crate) const SO_REUSEADDR: i32 = 2;
-pub(crate) const SO_ERROR: i32 = 4;
-const SO_SNDBUF: i32 = 7;
-const SO_RCVBUF: i32 = 8;
-const SO_KEEPALIVE: i32 = 9;
-const SO_OOBINLINE: i32 = 10;
-const SO_LINGER: i32 = 13;
-const SO_REUSEPORT: i32 = 15;
-const SO_RCVLOWAT: i32 = 18;
-const SO_RCVTIMEO: i32 = 20;
-const SO_SNDTIMEO: i32 = 21;
-const SO_BINDTODEVICE: i32 = 25;
-const SO_RCVTIMEO_NEW: i32 = 66;
-const SO_SNDTIMEO_NEW: i32 = 67;
-const TCP_NODELAY: i32 = 1;
-const TCP_MAXSEG: i32 = 2;
-const TCP_CORK: i32 = 3;
-const TCP_KEEPIDLE: i32 = 4;
-const TCP_KEEPINTVL: i32 = 5;
-const TCP_KEEPCNT: i32 = 6;
-pub(crate) const TCP_INFO: i32 = 11;
-const TCP_CONGESTION: i32 = 13;
-const TCP_USER_TIMEOUT: i32 = 18;
-const IP_TTL: i32 = 2;
-const IP_OPTIONS: i32 = 4;
-const IP_MTU: i32 = 14;
-const IPV6_V6ONLY: i32 = 26;
+pub(crate) use number::{SO_ERROR, TCP_INFO};
 
 const ENOPROTOOPT: u32 = 92;
 const EOPNOTSUPP: u32 = 95;
@@ -50,143 +29,26 @@ const EINVAL: u32 = 22;
 const EPERM: u32 = 1;
 const ENOTCONN: u32 = 107;
 const ENOENT: u32 = 2;
+const ENODEV: u32 = 19;
+const EADDRNOTAVAIL: u32 = 99;
 
-/// An int option: where, its default, its range, and how a value outside the range is met.
-struct Int {
-    level: i32,
-    name: i32,
-    default: i32,
-    min: i32,
-    max: i32,
-    bad: Bad,
-}
-
-enum Bad {
-    /// Any value; stored as 0 or 1.
-    Bool,
-    Refuse,
-    Clamp,
-}
-
-const fn flag(level: i32, name: i32, default: i32) -> Int {
-    Int {
-        level,
-        name,
-        default,
-        min: 0,
-        max: 1,
-        bad: Bad::Bool,
-    }
-}
-
-const fn int(level: i32, name: i32, default: i32, min: i32, max: i32) -> Int {
-    Int {
-        level,
-        name,
-        default,
-        min,
-        max,
-        bad: Bad::Refuse,
-    }
-}
-
-const INTS: &[Int] = &[
-    flag(SOCKET, SO_REUSEADDR, 0),
-    flag(SOCKET, 5, 0), // SO_DONTROUTE
-    flag(SOCKET, 6, 0), // SO_BROADCAST
-    flag(SOCKET, SO_KEEPALIVE, 0),
-    flag(SOCKET, SO_OOBINLINE, 0),
-    int(SOCKET, 12, 0, 0, 6), // SO_PRIORITY
-    flag(SOCKET, SO_REUSEPORT, 0),
-    Int {
-        level: SOCKET,
-        name: SO_RCVLOWAT,
-        default: 1,
-        min: 1,
-        max: i32::MAX,
-        bad: Bad::Clamp,
-    },
-    flag(SOCKET, 29, 0),             // SO_TIMESTAMP
-    int(SOCKET, 46, 0, 0, i32::MAX), // SO_BUSY_POLL
-    flag(TCP, TCP_NODELAY, 0),
-    flag(TCP, TCP_CORK, 0),
-    int(TCP, TCP_KEEPIDLE, 7200, 1, 32767),
-    int(TCP, TCP_KEEPINTVL, 75, 1, 32767),
-    int(TCP, TCP_KEEPCNT, 9, 1, 127),
-    int(TCP, 7, 6, 1, 127), // TCP_SYNCNT
-    Int {
-        level: TCP,
-        name: 8,
-        default: 60,
-        min: -1,
-        max: 120,
-        bad: Bad::Clamp,
-    }, // TCP_LINGER2
-    Int {
-        level: TCP,
-        name: 9,
-        default: 0,
-        min: 0,
-        max: i32::MAX,
-        bad: Bad::Clamp,
-    }, // TCP_DEFER_ACCEPT
-    Int {
-        level: TCP,
-        name: 10,
-        default: 0,
-        min: 0,
-        max: i32::MAX,
-        bad: Bad::Clamp,
-    }, // TCP_WINDOW_CLAMP
-    flag(TCP, 12, 1),       // TCP_QUICKACK
-    flag(TCP, 16, 0),       // TCP_THIN_LINEAR_TIMEOUTS
-    int(TCP, TCP_USER_TIMEOUT, 0, 0, i32::MAX),
-    int(TCP, 23, 0, 0, i32::MAX), // TCP_FASTOPEN
-    Int {
-        level: TCP,
-        name: 25,
-        default: 0,
-        min: i32::MIN,
-        max: i32::MAX,
-        bad: Bad::Refuse,
-    }, // TCP_NOTSENT_LOWAT
-    flag(TCP, 30, 0),             // TCP_FASTOPEN_CONNECT
-    Int {
-        level: IP,
-        name: 1,
-        default: 0,
-        min: 0,
-        max: 255,
-        bad: Bad::Clamp,
-    }, // IP_TOS
-    int(IP, IP_TTL, 64, 1, 255),
-    flag(IP, 6, 0),             // IP_RECVOPTS
-    flag(IP, 8, 0),             // IP_PKTINFO
-    int(IP, 10, 1, 0, 5),       // IP_MTU_DISCOVER
-    flag(IP, 11, 0),            // IP_RECVERR
-    flag(IP, 12, 0),            // IP_RECVTTL
-    flag(IP, 13, 0),            // IP_RECVTOS
-    flag(IP, 15, 0),            // IP_FREEBIND
-    int(IP, 21, 0, 0, 255),     // IP_MINTTL
-    flag(IP, 24, 0),            // IP_BIND_ADDRESS_NO_PORT
-    int(IPV6, 16, 64, -1, 255), // IPV6_UNICAST_HOPS
-    int(IPV6, 23, 1, 0, 5),     // IPV6_MTU_DISCOVER
-    flag(IPV6, 25, 0),          // IPV6_RECVERR
-    flag(IPV6, IPV6_V6ONLY, 0),
-    flag(IPV6, 49, 0),         // IPV6_RECVPKTINFO
-    flag(IPV6, 51, 0),         // IPV6_RECVHOPLIMIT
-    flag(IPV6, 66, 0),         // IPV6_RECVTCLASS
-    int(IPV6, 67, 0, -1, 255), // IPV6_TCLASS
-    flag(IPV6, 70, 1),         // IPV6_AUTOFLOWLABEL
-    flag(IPV6, 78, 0),         // IPV6_FREEBIND
-];
-
-/// Facts about a socket that some options report.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Facts {
-    pub(crate) connected: bool,
+/// Facts about a socket that some options report or depend on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) state: SocketState,
+    pub(crate) bound: bool,
     pub(crate) mss: u16,
     pub(crate) mtu: u16,
+    /// Bytes the caller has room for.
+    pub(crate) room: usize,
+    /// The names of the interfaces.
+    pub(crate) interfaces: [&'a [u8]; 2],
+}
+
+impl Facts<'_> {
+    fn connected(&self) -> bool {
+        self.state == SocketState::Connected
+    }
 }
 
 /// The options of one socket: those that differ from the default.
@@ -197,19 +59,21 @@ pub(crate) struct Options {
     device: Option<Vec<u8>>,
     send_buffer: Option<i32>,
     receive_buffer: Option<i32>,
+    pacing: Option<u64>,
     timeouts: bool,
     maxseg: i32,
+    preferences: i32,
 }
 
 impl Options {
-    /// setsockopt(2); the errno if it is refused. `fresh`: neither bound nor connected.
+    /// setsockopt(2); the errno if it is refused.
     pub(crate) fn set(
         &mut self,
         family: Family,
         level: i32,
         name: i32,
         value: &[u8],
-        fresh: bool,
+        facts: Facts<'_>,
     ) -> Result<(), u32> {
         check_level(family, level)?;
         match (level, name) {
@@ -225,11 +89,12 @@ impl Options {
                 self.timeouts = true;
                 Ok(())
             }
-            (SOCKET, SO_BINDTODEVICE) => {
-                self.device = Some(value.iter().copied().take_while(|&b| b != 0).collect());
+            (SOCKET, SO_BINDTODEVICE) => self.set_device(value, facts.interfaces),
+            (SOCKET, SO_MAX_PACING_RATE) => {
+                self.pacing = Some(pacing(value)?);
                 Ok(())
             }
-            (SOCKET, 36) | (IP, 19) | (IPV6, 75) => Err(EPERM), // SO_MARK, *_TRANSPARENT
+            (SOCKET, SO_MARK) => Err(EPERM),
             (TCP, TCP_MAXSEG) => {
                 let mss = first_int(value).ok_or(EINVAL)?;
                 if mss != 0 && !(88..=32767).contains(&mss) {
@@ -238,36 +103,84 @@ impl Options {
                 self.maxseg = mss;
                 Ok(())
             }
+            (TCP, TCP_CONGESTION | TCP_ULP) if value.is_empty() => Err(EINVAL),
             (TCP, TCP_CONGESTION) => match value.split(|&b| b == 0).next() {
                 Some(b"reno" | b"cubic") => Ok(()),
                 _ => Err(ENOENT),
             },
-            (IP, IP_OPTIONS) if value.is_empty() => Ok(()),
-            (IPV6, IPV6_V6ONLY) if !fresh => Err(EINVAL),
-            _ => self.set_int(level, name, value),
+            // do_tcp_setsockopt() looks at the length first.
+            (TCP, _) if value.len() < 4 && name != TCP_ULP => Err(EINVAL),
+            (TCP, TCP_QUEUE_SEQ) if facts.state == SocketState::Fresh => Err(EINVAL),
+            (TCP, TCP_QUEUE_SEQ) => Err(EPERM),
+            (IP, IP_OPTIONS) | (IPV6, IPV6_RTHDR) if value.is_empty() => Ok(()),
+            (IPV6, _) => self.set_v6(name, value, facts),
+            _ => self.set_int(level, name, value, facts),
         }
     }
 
-    fn set_int(&mut self, level: i32, name: i32, value: &[u8]) -> Result<(), u32> {
-        let (index, row) = find(level, name).ok_or(ENOPROTOOPT)?;
-        // ip(7): IPPROTO_IP options take a byte as well as an int.
-        let given = match (first_int(value), level, value.first()) {
-            (Some(v), _, _) => v,
-            (None, IP, Some(&byte)) => i32::from(byte),
-            _ => return Err(EINVAL),
-        };
-        let stored = match row.bad {
-            Bad::Bool => i32::from(given != 0),
-            Bad::Clamp => given.clamp(row.min, row.max),
-            Bad::Refuse if (row.min..=row.max).contains(&given) => given,
-            Bad::Refuse if level == SOCKET && name == 12 => return Err(EPERM),
-            Bad::Refuse => return Err(EINVAL),
-        };
-        self.ints.retain(|(i, _)| *i != index);
-        if stored != row.default {
-            self.ints.push((index, stored));
+    /// `IPPROTO_IPV6`: what is no int (do_ipv6_setsockopt, net/ipv6/ipv6_sockglue.c).
+    fn set_v6(&mut self, name: i32, value: &[u8], facts: Facts<'_>) -> Result<(), u32> {
+        let int = first_int(value);
+        match (name, int) {
+            (IPV6_ADDRFORM | IPV6_ADDR_PREFERENCES | IPV6_MTU, None) => Err(EINVAL),
+            // AF_INET, for a connection whose addresses are mapped: not here (docs/limits.md).
+            (IPV6_ADDRFORM, Some(2)) if facts.connected() => Err(EADDRNOTAVAIL),
+            (IPV6_ADDRFORM, Some(2)) => Err(ENOTCONN),
+            (IPV6_ADDRFORM, _) => Err(EINVAL),
+            (IPV6_MTU, Some(1..1280)) => Err(EINVAL),
+            (IPV6_MTU, Some(mtu)) if mtu < 0 => Err(EINVAL),
+            (IPV6_MTU, _) => Ok(()),
+            (IPV6_ADDR_PREFERENCES, Some(wanted)) => {
+                self.preferences = preferences(wanted).ok_or(EINVAL)?;
+                Ok(())
+            }
+            // Control messages, of which there are none for TCP.
+            (IPV6_2292PKTOPTIONS, _) if value.len() < CMSGHDR => Ok(()),
+            (IPV6_2292PKTOPTIONS, _) => Err(EINVAL),
+            (IPV6_PKTINFO, _) if value.len() < IN6_PKTINFO => Err(EINVAL),
+            (IPV6_UNICAST_IF, _) if value.len() != 4 => Err(EINVAL),
+            _ => self.set_int(IPV6, name, value, facts),
         }
+    }
+
+    /// `SO_BINDTODEVICE`: kept, and without effect, since there is one link.
+    fn set_device(&mut self, value: &[u8], interfaces: [&[u8]; 2]) -> Result<(), u32> {
+        let name = value.split(|&byte| byte == 0).next().unwrap_or(&[]);
+        let name = name.get(..15).unwrap_or(name);
+        if !name.is_empty() && !interfaces.contains(&name) {
+            return Err(ENODEV);
+        }
+        self.device = (!name.is_empty()).then(|| name.to_vec());
         Ok(())
+    }
+
+    fn set_int(
+        &mut self,
+        level: i32,
+        name: i32,
+        value: &[u8],
+        facts: Facts<'_>,
+    ) -> Result<(), u32> {
+        if let Some((.., errno)) = fixed(level, name) {
+            return Err(*errno);
+        }
+        let (index, row) = find(level, name).ok_or(ENOPROTOOPT)?;
+        let mut stored = row.accept(value, facts.state, facts.bound)?;
+        if (level, name) == (TCP, TCP_THIN_DUPACK) {
+            // Kept for compatibility, and nothing since Linux 4.16.
+            stored = 0;
+        } else if (level, name) == (TCP, TCP_FASTOPEN) {
+            stored = stored.min(SOMAXCONN);
+        }
+        self.keep(index, row, stored);
+        Ok(())
+    }
+
+    fn keep(&mut self, index: u8, row: &Row, value: i32) {
+        self.ints.retain(|(i, _)| *i != index);
+        if value != row.default {
+            self.ints.push((index, value));
+        }
     }
 
     /// getsockopt(2): the value, or the errno.
@@ -276,7 +189,7 @@ impl Options {
         family: Family,
         level: i32,
         name: i32,
-        facts: Facts,
+        facts: Facts<'_>,
     ) -> Result<Vec<u8>, u32> {
         // net/ipv4/ip_sockglue.c: reading what it does not know is EOPNOTSUPP, setting ENOPROTOOPT.
         let unknown = if level == IP { EOPNOTSUPP } else { ENOPROTOOPT };
@@ -285,6 +198,7 @@ impl Options {
             Family::Inet6 => errno,
         })?;
         let bytes = |v: i32| v.to_ne_bytes().to_vec();
+        let mtu = i32::from(facts.mtu);
         match (level, name) {
             (SOCKET, SO_LINGER) => {
                 let (on, seconds) = self.linger.unwrap_or((0, 0));
@@ -299,16 +213,36 @@ impl Options {
                 .device
                 .as_ref()
                 .map_or(Vec::new(), |d| d.iter().copied().chain([0]).collect())),
-            (SOCKET, 36 | 56) | (IP, 19) | (IPV6, 75) => Ok(bytes(0)), // SO_MARK, NAPI_ID
-            (TCP, TCP_MAXSEG) if facts.connected => Ok(bytes(i32::from(facts.mss))),
+            (SOCKET, SO_MAX_PACING_RATE) => {
+                Ok(self.pacing.unwrap_or(u64::MAX).to_ne_bytes().to_vec())
+            }
+            (SOCKET, SO_MARK | SO_INCOMING_NAPI_ID) => Ok(bytes(0)),
+            (TCP, TCP_MAXSEG) if facts.connected() => Ok(bytes(i32::from(facts.mss))),
             (TCP, TCP_MAXSEG) => Ok(bytes(if self.maxseg == 0 { 536 } else { self.maxseg })),
             (TCP, TCP_CONGESTION) => Ok(b"reno\0\0\0\0\0\0\0\0\0\0\0\0".to_vec()),
-            (IP, IP_OPTIONS) => Ok(Vec::new()),
-            (IP, IP_MTU) if facts.connected => Ok(bytes(i32::from(facts.mtu))),
-            (IP, IP_MTU) => Err(ENOTCONN),
+            (TCP, TCP_QUEUE_SEQ) => Err(EINVAL),
+            (IP, IP_OPTIONS) | (IPV6, IPV6_2292PKTOPTIONS) => Ok(Vec::new()),
+            (IP, IP_MTU) | (IPV6, IPV6_MTU) if facts.connected() => Ok(bytes(mtu)),
+            (IPV6, IPV6_FLOWLABEL_MGR) if facts.room < FLOWLABEL_REQUEST => Err(EINVAL),
+            (IPV6, IPV6_PATHMTU) if facts.room < MTUINFO => Err(EINVAL),
+            (IPV6, IPV6_PATHMTU) if facts.connected() => Ok(mtuinfo(mtu)),
+            (IPV6, IPV6_ADDRFORM) if facts.connected() => Ok(bytes(AF_INET6)),
+            (IP, IP_MTU) | (IPV6, IPV6_MTU | IPV6_PATHMTU | IPV6_ADDRFORM) => Err(ENOTCONN),
+            (IPV6, IPV6_ADDR_PREFERENCES) => Ok(bytes(shown_preferences(self.preferences))),
             _ => {
+                if let Some((_, _, nothing, _)) = fixed(level, name) {
+                    return match *nothing {
+                        Nothing::Empty => Ok(Vec::new()),
+                        Nothing::Fails(errno) => Err(errno),
+                    };
+                }
                 let (index, row) = find(level, name).ok_or(unknown)?;
-                Ok(bytes(self.int(index, row)))
+                let value = self.int(index, row);
+                Ok(match u8::try_from(value) {
+                    // ip_getsockopt(): a byte for who has no room for an int.
+                    Ok(byte) if level == IP && (1..4).contains(&facts.room) => vec![byte],
+                    _ => bytes(value),
+                })
             }
         }
     }
@@ -329,11 +263,19 @@ impl Options {
             .chain(self.send_buffer.map(|v| (SOCKET, SO_SNDBUF, bytes(v))))
             .chain(self.receive_buffer.map(|v| (SOCKET, SO_RCVBUF, bytes(v))))
             .chain(self.timeouts.then(|| (SOCKET, SO_RCVTIMEO, Vec::new())))
+            .chain(
+                self.pacing
+                    .map(|v| (SOCKET, SO_MAX_PACING_RATE, v.to_ne_bytes().to_vec())),
+            )
+            .chain((self.preferences != 0).then(|| {
+                let shown = shown_preferences(self.preferences);
+                (IPV6, IPV6_ADDR_PREFERENCES, bytes(shown))
+            }))
             .chain((self.maxseg != 0).then(|| (TCP, TCP_MAXSEG, bytes(self.maxseg))))
             .collect()
     }
 
-    fn int(&self, index: u8, row: &Int) -> i32 {
+    fn int(&self, index: u8, row: &Row) -> i32 {
         self.ints
             .iter()
             .find(|(i, _)| *i == index)
@@ -357,8 +299,9 @@ impl Options {
     }
 
     pub(crate) fn set_v6only(&mut self) {
-        // A value that set_int takes.
-        let _ = self.set_int(IPV6, IPV6_V6ONLY, &1i32.to_ne_bytes());
+        if let Some((index, row)) = find(IPV6, IPV6_V6ONLY) {
+            self.keep(index, row, 1);
+        }
     }
 
     /// Whether accept(2) has something to copy by hand, since AF_UNIX inherits nothing.
@@ -370,6 +313,14 @@ impl Options {
             || self.value(SOCKET, SO_KEEPALIVE) != 0
             || self.value(SOCKET, SO_OOBINLINE) != 0
             || self.value(SOCKET, SO_RCVLOWAT) != 1
+    }
+
+    /// `IPV6_UNICAST_HOPS` if it was set: an `AF_INET` socket cannot.
+    fn hop_limit(&self) -> i32 {
+        match self.value(IPV6, IPV6_UNICAST_HOPS) {
+            64 => self.value(IP, IP_TTL),
+            hops => hops,
+        }
     }
 
     /// What the stack must know.
@@ -386,7 +337,7 @@ impl Options {
             user_timeout: (user_timeout != 0).then(|| Duration::from_millis(user_timeout.into())),
             reset_on_close: self.linger == Some((1, 0)),
             max_segment: u16::try_from(self.maxseg).ok().filter(|&mss| mss != 0),
-            hop_limit: u8::try_from(self.value(IP, IP_TTL)).ok(),
+            hop_limit: u8::try_from(self.hop_limit()).ok(),
         }
     }
 }
@@ -403,12 +354,76 @@ fn check_level(family: Family, level: i32) -> Result<(), u32> {
     }
 }
 
-fn find(level: i32, name: i32) -> Option<(u8, &'static Int)> {
+fn find(level: i32, name: i32) -> Option<(u8, &'static Row)> {
     let index = INTS
         .iter()
         .position(|row| row.level == level && row.name == name)?;
     Some((u8::try_from(index).ok()?, INTS.get(index)?))
 }
+
+fn fixed(level: i32, name: i32) -> Option<&'static (i32, i32, Nothing, u32)> {
+    FIXED.iter().find(|row| (row.0, row.1) == (level, name))
+}
+
+/// A u64, or an unsigned int of which the largest is "no limit" (sk_setsockopt, net/core/sock.c).
+fn pacing(value: &[u8]) -> Result<u64, u32> {
+    if let Some(whole) = value.first_chunk::<8>().filter(|_| value.len() == 8) {
+        return Ok(u64::from_ne_bytes(*whole));
+    }
+    let rate = first_int(value).ok_or(EINVAL)?.cast_unsigned();
+    Ok(if rate == u32::MAX {
+        u64::MAX
+    } else {
+        rate.into()
+    })
+}
+
+/// `IPV6_PREFER_SRC_*` of linux/in6.h.
+const PREFER_TMP: i32 = 1;
+const PREFER_PUBLIC: i32 = 2;
+const PREFER_COA: i32 = 4;
+const PREFER_CGA: i32 = 8;
+const PREFER_EITHER: i32 = 0x100;
+const PREFER_HOME: i32 = 0x400;
+const PREFER_NONCGA: i32 = 0x800;
+
+/// RFC 5014: at most one of each group (ip6_sock_set_addr_preferences, net/ipv6.h).
+fn preferences(wanted: i32) -> Option<i32> {
+    let lone = |group: i32| (wanted & group).count_ones() <= 1;
+    let good = lone(PREFER_TMP | PREFER_PUBLIC | PREFER_EITHER)
+        && lone(PREFER_COA | PREFER_HOME)
+        && lone(PREFER_CGA | PREFER_NONCGA);
+    good.then_some(wanted & (PREFER_TMP | PREFER_PUBLIC | PREFER_COA))
+}
+
+fn shown_preferences(kept: i32) -> i32 {
+    let temporary = match kept & (PREFER_TMP | PREFER_PUBLIC) {
+        0 => PREFER_EITHER,
+        chosen => chosen,
+    };
+    let home = if kept & PREFER_COA == 0 {
+        PREFER_HOME
+    } else {
+        PREFER_COA
+    };
+    temporary | home
+}
+
+/// `struct ip6_mtuinfo`, RFC 3542: an address, here of nobody, and the MTU.
+fn mtuinfo(mtu: i32) -> Vec<u8> {
+    let mut bytes = vec![0; MTUINFO - 4];
+    bytes.extend(mtu.to_ne_bytes());
+    bytes
+}
+
+/// Sizes of `struct in6_flowlabel_req`, `ip6_mtuinfo`, `in6_pktinfo` and `cmsghdr`.
+const FLOWLABEL_REQUEST: usize = 32;
+const MTUINFO: usize = 32;
+const IN6_PKTINFO: usize = 20;
+const CMSGHDR: usize = 16;
+const AF_INET6: i32 = 10;
+/// net.core.somaxconn's default.
+const SOMAXCONN: i32 = 4096;
 
 fn first_int(value: &[u8]) -> Option<i32> {
     value.first_chunk::<4>().map(|b| i32::from_ne_bytes(*b))

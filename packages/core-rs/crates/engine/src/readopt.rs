@@ -18,6 +18,7 @@ use crate::records::{Record, SocketRecord};
 use crate::rpc::Failure;
 use crate::rpc::errno::ENOBUFS;
 use crate::sessions::{Admission, SessionId};
+use crate::sockopts::facts;
 use crate::table::{Role, SocketKey};
 
 /// The session of a socket whose program has not asked for anything yet.
@@ -160,10 +161,11 @@ impl Engine {
         socket.name_slot = record.slot;
         socket.pid = record.pid;
         for (level, name, value) in &record.options {
+            let facts = facts(socket, &self.interfaces);
             // One that this version does not know is left out.
             let _ = socket
                 .options
-                .set(record.family, *level, *name, value, true);
+                .set(record.family, *level, *name, value, facts);
         }
         socket.bound = Some(record.bound);
         socket.local = Some(record.bound);

@@ -18,7 +18,6 @@ use netcon_wire::{
 use crate::accept::{CHECK_AT, Listener};
 use crate::engine::Engine;
 use crate::native;
-use crate::options::{Facts, SO_ERROR, TCP_INFO, level};
 use crate::readopt::NOBODY;
 use crate::sessions::SessionId;
 use crate::table::{Role, SocketKey};
@@ -166,8 +165,9 @@ impl Engine {
                 }
             }
             Request::GetSockOpt { level, name, len } => {
-                let mut value = self.get_option(key, level, name)?;
-                value.truncate(usize::from(len));
+                let room = usize::from(len);
+                let mut value = self.get_option(key, level, name, room)?;
+                value.truncate(room);
                 Answer::Value(value)
             }
             Request::SetSockOpt { level, name, value } => {
@@ -367,61 +367,6 @@ impl Engine {
 
     fn map(&self, key: SocketKey) -> Result<Answer, Failure> {
         self.map_reply(key).map(Answer::Map)
-    }
-
-    fn get_option(&mut self, key: SocketKey, level: i32, name: i32) -> Result<Vec<u8>, Failure> {
-        let info = self
-            .table
-            .get(key)
-            .and_then(|s| s.pcb)
-            .and_then(|p| self.stack.info(p));
-        let mtu = self.config.tap.as_ref().map_or(u16::MAX, |t| t.mtu);
-        let socket = self.table.get_mut(key).ok_or(Failure(EIO))?;
-        if (level, name) == (level::SOCKET, SO_ERROR) {
-            let error = socket.error.take().unwrap_or(0);
-            return Ok(error.to_ne_bytes().to_vec());
-        }
-        if (level, name) == (level::TCP, TCP_INFO) {
-            return Ok(crate::show::tcp_info(info.as_ref()));
-        }
-        let facts = Facts {
-            connected: socket.state == SocketState::Connected,
-            mss: info.map_or(536, |i| i.mss),
-            mtu,
-        };
-        socket
-            .options
-            .get(socket.family, level, name, facts)
-            .map_err(Failure)
-    }
-
-    fn set_option(
-        &mut self,
-        key: SocketKey,
-        program: &OwnedFd,
-        level: i32,
-        name: i32,
-        value: &[u8],
-    ) -> Result<(), Failure> {
-        let socket = self.table.get_mut(key).ok_or(Failure(EIO))?;
-        let fresh = socket.state == SocketState::Fresh && socket.bound.is_none();
-        let inherited = socket.options.inherits();
-        socket
-            .options
-            .set(socket.family, level, name, value, fresh)
-            .map_err(Failure)?;
-        let (options, state) = (socket.options.for_stack(), socket.state);
-        let inherits = socket.options.inherits();
-        if let Some(pcb) = socket.pcb {
-            self.stack.set_options(pcb, options);
-        }
-        if inherits != inherited {
-            self.set_state(key, state, Some(program));
-        }
-        if self.table.get(key).is_some_and(|s| s.record.is_some()) {
-            self.note(key);
-        }
-        Ok(())
     }
 
     /// Notes a socket's state, in its entry and where the description is at hand, in its mark.

@@ -50,6 +50,11 @@ pub(crate) fn local(socket: &Socket) -> Result<SockAddr, Errno> {
     lookup(socket, Side::Local)
 }
 
+/// The address that getpeername(2) shows.
+pub(crate) fn peer(socket: &Socket) -> Result<SockAddr, Errno> {
+    lookup(socket, Side::Peer)
+}
+
 fn lookup(socket: &Socket, side: Side) -> Result<SockAddr, Errno> {
     let connected = socket.state == SocketState::Connected;
     // inet_getname: no peer before the handshake, and none in TCP_CLOSE.

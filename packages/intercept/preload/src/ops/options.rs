@@ -10,7 +10,8 @@ use crate::abi::{self, Ucred};
 use crate::detour::{Detour, Reason};
 use crate::errno::Errno;
 use crate::identity::{self, Socket};
-use crate::{rpc, sys, user};
+use crate::ops::names;
+use crate::{addr, rpc, sys, user};
 
 /// Who knows an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,9 @@ fn owner(level: c_int, name: c_int, state: SocketState) -> Owner {
         | abi::SO_RCVBUFFORCE
         | abi::SO_SNDBUFFORCE
         | abi::SO_RCVLOWAT => Owner::Both,
-        abi::SO_REUSEPORT | abi::SO_BINDTODEVICE => Owner::Service,
+        abi::SO_REUSEPORT | abi::SO_BINDTODEVICE | abi::SO_BUF_LOCK | abi::SO_MAX_PACING_RATE => {
+            Owner::Service
+        }
         abi::SO_DOMAIN
         | abi::SO_PROTOCOL
         | abi::SO_PEERCRED
@@ -56,7 +59,6 @@ fn owner(level: c_int, name: c_int, state: SocketState) -> Owner {
         | abi::SO_PASSCRED
         | abi::SO_PASSSEC
         | abi::SO_PASSPIDFD
-        | abi::SO_MAX_PACING_RATE
         | abi::SO_INCOMING_CPU
         | abi::SO_ERROR => Owner::Library,
         _ => Owner::Kernel,
@@ -110,12 +112,27 @@ pub(crate) unsafe fn get(
         Owner::Kernel | Owner::Both => return Detour::Bypass(Reason::Native),
         // SAFETY: the caller's contract.
         Owner::Service => match unsafe { user::read_i32(len.cast()) } {
+            // do_ipv6_getsockopt() takes the length as unsigned.
+            Ok(..0) if level == abi::IPPROTO_IPV6 => {
+                let answer = ask(fd, level, name, c_int::MAX, &mut buf);
+                // SAFETY: the caller's contract.
+                return answer
+                    .and_then(|bytes| unsafe { user::put_whole_option(value, len, bytes) })
+                    .map(|()| 0)
+                    .into();
+            }
             Ok(room) => ask(fd, level, name, room, &mut buf),
             Err(errno) => Err(errno),
         },
         Owner::Library => {
+            // SAFETY: the caller's contract.
+            let room = match unsafe { user::read_i32(len.cast()) } {
+                Ok(room @ 0..) => room,
+                Ok(_) => return Detour::Failed(Errno::EINVAL),
+                Err(errno) => return Detour::Failed(errno),
+            };
             let mut local = Local::new();
-            return match local.value(&socket, name) {
+            return match local.value(&socket, name, room) {
                 // SAFETY: the caller's contract.
                 Ok(bytes) => unsafe { user::put_option(value, len, bytes) }
                     .map(|()| 0)
@@ -154,6 +171,10 @@ pub(crate) unsafe fn set(
     }
     let owner = owner(level, name, socket.state);
     if owner == Owner::Kernel {
+        // SAFETY: the caller's contract.
+        if unsafe { is_early_timestamping(&socket, name, value) } {
+            return Detour::Failed(Errno::EINVAL);
+        }
         return Detour::Bypass(Reason::Native);
     }
     let size = len as usize;
@@ -163,6 +184,14 @@ pub(crate) unsafe fn set(
     // SAFETY: the caller's contract.
     let bytes = match unsafe { user::read::<MAX_OPTION_LEN>(value, size) } {
         Ok(bytes) => bytes,
+        // do_ipv6_setsockopt(): null is 0, but for control messages.
+        Err(Errno::EFAULT)
+            if level == abi::IPPROTO_IPV6
+                && name != abi::IPV6_2292PKTOPTIONS
+                && value.is_null() =>
+        {
+            [0; MAX_OPTION_LEN]
+        }
         Err(errno) => return Detour::Failed(errno),
     };
     let bytes = bytes.get(..size).unwrap_or(&[]);
@@ -171,6 +200,19 @@ pub(crate) unsafe fn set(
         Owner::Service => tell(fd, level, name, bytes).into(),
         Owner::Both | Owner::Kernel => both(fd, level, name, bytes).into(),
     }
+}
+
+/// `SOF_TIMESTAMPING_OPT_ID` counts bytes of a connection, and none is there yet
+/// (sock_set_timestamping, net/core/sock.c).
+///
+/// # Safety
+/// As [`user::read`] for `value`.
+unsafe fn is_early_timestamping(socket: &Socket, name: c_int, value: *const c_void) -> bool {
+    const OPT_ID: c_int = 1 << 7;
+    matches!(name, abi::SO_TIMESTAMPING | abi::SO_TIMESTAMPING_NEW)
+        && matches!(socket.state, SocketState::Fresh | SocketState::Listening)
+        // SAFETY: the caller's contract.
+        && unsafe { user::read_i32(value) }.is_ok_and(|flags| flags & OPT_ID != 0)
 }
 
 /// The option that holds the mark of a datagram socket: hidden, and without effect as without a
@@ -203,16 +245,14 @@ fn find(fd: c_int, level: c_int) -> Result<Socket, Reason> {
     })
 }
 
-/// Options that only the library knows: accepted and without effect, as on TCP where they concern
-/// pacing; those of unix sockets are refused.
+/// Options that only the library knows: accepted and without effect, or refused as those of unix
+/// sockets are.
 fn hidden(name: c_int, value: &[u8]) -> Result<c_int, Errno> {
     if value.len() < size_of::<c_int>() {
         return Err(Errno::EINVAL);
     }
     match name {
-        abi::SO_MAX_PACING_RATE | abi::SO_INCOMING_CPU | abi::SO_PASSCRED | abi::SO_PASSSEC => {
-            Ok(0)
-        }
+        abi::SO_INCOMING_CPU | abi::SO_PASSCRED | abi::SO_PASSSEC => Ok(0),
         abi::SO_PASSPIDFD => Err(Errno::EOPNOTSUPP),
         // Read-only (net/core/sock.c).
         _ => Err(Errno::ENOPROTOOPT),
@@ -272,21 +312,20 @@ pub(crate) fn service_error(fd: c_int) -> Result<c_int, Errno> {
 }
 
 /// Room for the values answered here.
-struct Local([u8; 12]);
+struct Local([u8; addr::INET6_LEN]);
 
 impl Local {
     const fn new() -> Self {
-        Local([0; 12])
+        Local([0; addr::INET6_LEN])
     }
 
-    fn value(&mut self, socket: &Socket, name: c_int) -> Result<&[u8], Errno> {
+    fn value(&mut self, socket: &Socket, name: c_int, room: c_int) -> Result<&[u8], Errno> {
         let number = match name {
             abi::SO_DOMAIN => c_int::from(socket.family.raw()),
             abi::SO_PROTOCOL => abi::IPPROTO_TCP,
             abi::SO_ERROR => pending_error(socket)?,
             abi::SO_PASSCRED | abi::SO_PASSSEC | abi::SO_PASSPIDFD => 0,
-            // No rate was set; no packet has come in on a CPU.
-            abi::SO_MAX_PACING_RATE => return Ok(self.put(&[0xff; 8])),
+            // No packet has come in on a CPU.
             abi::SO_INCOMING_CPU => -1,
             // What a TCP socket says of its peer (net/core/sock.c: cred_to_ucred of none).
             abi::SO_PEERCRED => {
@@ -307,7 +346,17 @@ impl Local {
                 return Ok(self.put(&bytes));
             }
             abi::SO_PEERGROUPS | abi::SO_PEERPIDFD => return Err(Errno::ENODATA),
-            abi::SO_PEERNAME => return Err(Errno::ENOTCONN),
+            abi::SO_PEERNAME => {
+                let peer = names::peer(socket)?;
+                let (bytes, len) = addr::encode(&peer, socket.family);
+                // The kernel wants to fill what it is given (sk_getsockopt, net/core/sock.c).
+                return match bytes.get(..len) {
+                    Some(bytes) if usize::try_from(room).is_ok_and(|room| room <= len) => {
+                        Ok(self.put(bytes))
+                    }
+                    _ => Err(Errno::EINVAL),
+                };
+            }
             _ => return Err(Errno::ENOPROTOOPT),
         };
         Ok(self.put(&number.to_ne_bytes()))
