@@ -17,6 +17,8 @@ const FLAGS = [
   '-Wno-stringop-overflow',
 ];
 
+/** What a program is linked against besides libc. */
+const LIBRARIES = { 'uring.c': ['-luring'] };
 /** musl's headers come without the kernel's: of programs/ only what needs none. */
 const ALSO_MUSL = ['http-get'];
 const [DIFFERENTIAL, PROGRAMS] = SOURCES;
@@ -30,7 +32,9 @@ function build(compiler, dir, into, wanted) {
   for (const file of readdirSync(dir).filter((name) => name.endsWith('.c') && wanted(name.slice(0, -2)))) {
     const program = `${into}${file.slice(0, -2)}`;
     if (isNewer(program, [`${dir}${file}`, `${SOURCES[0]}d.h`])) continue;
-    execFileSync(compiler, [...FLAGS, '-o', program, `${dir}${file}`, '-lpthread'], { stdio: 'inherit' });
+    execFileSync(compiler, [...FLAGS, '-o', program, `${dir}${file}`, '-lpthread', ...(LIBRARIES[file] ?? [])], {
+      stdio: 'inherit',
+    });
   }
 }
 

@@ -12,6 +12,7 @@ mod interfaces;
 mod names;
 mod raw;
 mod socket;
+mod uring;
 
 use core::ffi::c_int;
 

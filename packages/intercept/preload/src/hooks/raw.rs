@@ -2,7 +2,7 @@
 
 use core::ffi::{c_char, c_int, c_long, c_void};
 
-use super::{data, exec, fds, socket};
+use super::{data, exec, fds, socket, uring};
 use crate::errno;
 use crate::sys::{self, nr};
 
@@ -106,6 +106,7 @@ unsafe fn routed(number: usize, args: [usize; 6]) -> Option<isize> {
             nr::CLOSE_RANGE => fds::close_range(unsigned(a), unsigned(b), low(c)) as isize,
             nr::FCNTL => fds::fcntl(fd, low(b), c) as isize,
             nr::IOCTL => fds::ioctl(fd, b, c) as isize,
+            nr::IO_URING_SETUP => uring::setup(unsigned(a), b) as isize,
             nr::EXECVE => exec::execve(a as *const c_char, b as *const _, c as *const _) as isize,
             nr::EXECVEAT => {
                 exec::execveat(fd, b as *const c_char, c as *const _, d as *const _, low(e))

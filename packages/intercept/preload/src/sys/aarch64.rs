@@ -73,5 +73,6 @@ pub(crate) mod nr {
     pub(crate) const SENDMMSG: usize = 269;
     pub(crate) const SECCOMP: usize = 277;
     pub(crate) const EXECVEAT: usize = 281;
+    pub(crate) const IO_URING_SETUP: usize = 425;
     pub(crate) const CLOSE_RANGE: usize = 436;
 }

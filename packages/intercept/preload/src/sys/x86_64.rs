@@ -76,5 +76,6 @@ pub(crate) mod nr {
     pub(crate) const SENDMMSG: usize = 307;
     pub(crate) const SECCOMP: usize = 317;
     pub(crate) const EXECVEAT: usize = 322;
+    pub(crate) const IO_URING_SETUP: usize = 425;
     pub(crate) const CLOSE_RANGE: usize = 436;
 }
