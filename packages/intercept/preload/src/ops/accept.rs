@@ -28,6 +28,10 @@ pub(crate) unsafe fn accept(
         Ok(_) => return Detour::Bypass(Reason::Native),
         Err(reason) => return Detour::Bypass(reason),
     };
+    // The kernel's check; musl's accept4 takes the connection all the same, and loses the flags.
+    if flags & !(abi::SOCK_NONBLOCK | abi::SOCK_CLOEXEC) != 0 {
+        return Detour::Failed(Errno::EINVAL);
+    }
     let accepted = match take(&socket, flags) {
         Ok(accepted) => accepted,
         Err(errno) => return Detour::Failed(errno),
