@@ -14,6 +14,7 @@ export interface InterceptFlags {
   socket?: string;
   name?: string;
   bypass?: string[];
+  strict?: boolean;
   trace?: string;
   json?: boolean;
 }
@@ -110,13 +111,14 @@ function attempt<T>(act: () => T): { value?: T; error?: Failure } {
 }
 
 function pick(env: Record<string, string>): Record<string, string> {
-  const ours = ['LD_PRELOAD', 'NETCON_SOCKET', 'NETCON_TRACE', 'NETCON_BYPASS'];
+  const ours = ['LD_PRELOAD', 'NETCON_SOCKET', 'NETCON_TRACE', 'NETCON_BYPASS', 'NETCON_STRICT'];
   return Object.fromEntries(Object.entries(env).filter(([name]) => ours.includes(name)));
 }
 
-function trimmed(flags: InterceptFlags): { trace?: string; bypass?: string[] } {
+function trimmed(flags: InterceptFlags): { trace?: string; bypass?: string[]; strict?: boolean } {
   return {
     ...(flags.trace !== undefined && { trace: flags.trace }),
     ...(flags.bypass !== undefined && { bypass: flags.bypass }),
+    ...(flags.strict && { strict: true }),
   };
 }

@@ -72,6 +72,7 @@ function addIntercept(program: Command, state: State): void {
     .option('--socket <path>', "the service's socket (default: $NETCON_SOCKET, else the usual places)")
     .option('--name <name>', 'the name of the service')
     .option('--bypass <who>', "all, or networks that go to the kernel's own stack; repeatable", collect)
+    .option('--strict', "refuse to start what can't be intercepted, also in the app's children")
     .option('--trace <file>', 'write one line per intercepted call')
     .option('--json', 'show: machine-readable output')
     .addHelpText('after', INTERCEPT_EXAMPLES)

@@ -10,6 +10,8 @@ export interface InterceptOptions {
   trace?: string;
   /** `all`, or networks that go to the kernel's own stack. */
   bypass?: string[];
+  /** The program may not start programs that can't be intercepted. */
+  strict?: boolean;
 }
 
 type Env = Record<string, string | undefined>;
@@ -22,6 +24,7 @@ export function interceptEnvironment(base: Env, library: string, options: Interc
   env.NETCON_SOCKET = resolve(options.socket);
   if (options.trace !== undefined) env.NETCON_TRACE = resolve(options.trace);
   if (options.bypass !== undefined && options.bypass.length > 0) env.NETCON_BYPASS = bypassList(options.bypass);
+  if (options.strict) env.NETCON_STRICT = '1';
   return env;
 }
 

@@ -14,6 +14,11 @@ test('the environment keeps what was there and says where the service is', () =>
   assert.deepEqual(env, { HOME: '/root', LD_PRELOAD: library, NETCON_SOCKET: '/s' });
 });
 
+test('strict is told to the library', () => {
+  assert.equal(interceptEnvironment({}, library, { socket: '/s', strict: true }).NETCON_STRICT, '1');
+  assert.equal('NETCON_STRICT' in interceptEnvironment({}, library, { socket: '/s', strict: false }), false);
+});
+
 test('paths are absolute: the program may change its directory', () => {
   const env = interceptEnvironment({}, library, { socket: 's', trace: 't' });
   assert.equal(env.NETCON_SOCKET, join(process.cwd(), 's'));

@@ -1,6 +1,7 @@
 //! What an operation decided about a call.
 
 use crate::errno::Errno;
+use crate::ops::target::Obstacle;
 
 /// The outcome of an operation in [`crate::ops`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(crate) enum Reason {
     BypassAddress,
     /// One of ours, and the kernel does what is asked.
     Native,
+    /// The program to be executed cannot be followed.
+    Exec(Obstacle),
 }
 
 impl Reason {
@@ -37,6 +40,7 @@ impl Reason {
             Reason::BypassAll => "bypass-all",
             Reason::BypassAddress => "bypass-address",
             Reason::Native => "native",
+            Reason::Exec(obstacle) => obstacle.name(),
         }
     }
 }

@@ -12,15 +12,17 @@ use crate::cidr::Cidr;
 use crate::sys;
 
 /// The variables of netcon and the one that loads it, in the order of [`Config::kept`].
-pub(crate) const NAMES: [&[u8]; 4] = [
+pub(crate) const NAMES: [&[u8]; 5] = [
     b"LD_PRELOAD=",
     b"NETCON_SOCKET=",
     b"NETCON_TRACE=",
     b"NETCON_BYPASS=",
+    b"NETCON_STRICT=",
 ];
 const SOCKET: usize = 1;
 const TRACE: usize = 2;
 const BYPASS: usize = 3;
+const STRICT: usize = 4;
 
 /// Longest `NAME=value` that is kept; longer ones count as unset.
 const MAX_VARIABLE: usize = 1024;
@@ -133,6 +135,11 @@ impl Config {
     /// `NETCON_TRACE`, with its NUL.
     pub(crate) fn trace(&self) -> Option<&[u8]> {
         self.variable(TRACE)
+    }
+
+    /// `NETCON_STRICT`: what cannot be followed is not executed.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.variable(STRICT).is_some()
     }
 
     fn read<'a>(&mut self, entries: impl Iterator<Item = &'a [u8]>) {

@@ -1,4 +1,4 @@
-//! The one line a process says to its user.
+//! The lines a process says to its user.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +13,19 @@ const STDERR: i32 = 2;
 /// Writes `netcon: ...` to standard error, once in a process and its forks. Says nothing where fd 2
 /// has become a network connection.
 pub(crate) fn say_once(parts: &[&[u8]]) {
-    if SAID.swap(true, Ordering::Relaxed) || is_connection(STDERR) {
+    if !SAID.swap(true, Ordering::Relaxed) {
+        say(parts);
+    }
+}
+
+/// Whether somebody reads standard error as it is written.
+pub(crate) fn is_read_by_a_person() -> bool {
+    sys::files::is_terminal(STDERR)
+}
+
+/// The same, each time.
+pub(crate) fn say(parts: &[&[u8]]) {
+    if is_connection(STDERR) {
         return;
     }
     let mut line: Line<700> = Line::new();

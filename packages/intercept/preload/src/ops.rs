@@ -17,3 +17,4 @@ pub(crate) mod names;
 pub(crate) mod options;
 pub(crate) mod shutdown;
 pub(crate) mod socket;
+pub(crate) mod target;

@@ -9,6 +9,7 @@ mod arch;
 #[cfg(target_arch = "x86_64")]
 #[path = "sys/x86_64.rs"]
 mod arch;
+pub(crate) mod files;
 
 use core::ffi::{c_int, c_void};
 use core::mem::size_of;

@@ -9,7 +9,7 @@ use core::ffi::{c_char, c_int, c_void};
 use crate::abi;
 use crate::env;
 use crate::errno::{self, Errno};
-use crate::ops::exec::{Environment, with_environment};
+use crate::ops::exec::{Environment, check, check_in_path, with_environment};
 use crate::real;
 use crate::sys::{self, int, nr};
 
@@ -22,13 +22,15 @@ pub(super) unsafe extern "C" fn execve(
     envp: Environment,
 ) -> c_int {
     // SAFETY: the program's own arguments.
-    let result = unsafe {
-        with_environment(envp, |envp| {
-            let args = [path as usize, argv as usize, envp as usize, 0, 0, 0];
-            sys::call(nr::EXECVE, args)
-        })
-    };
-    finish(result)
+    finish(unsafe { check(abi::AT_FDCWD, path, 0) }.and_then(|()| {
+        // SAFETY: as above.
+        unsafe {
+            with_environment(envp, |envp| {
+                let args = [path as usize, argv as usize, envp as usize, 0, 0, 0];
+                sys::call(nr::EXECVE, args)
+            })
+        }
+    }))
 }
 
 fn finish(result: Result<c_int, Errno>) -> c_int {
@@ -61,6 +63,11 @@ unsafe extern "C" fn execvpe(file: *const c_char, argv: Arguments, envp: Environ
         errno::set(Errno::ENOSYS);
         return -1;
     }
+    // SAFETY: the program's own arguments.
+    if let Err(errno) = unsafe { check_in_path(file) } {
+        errno::set(errno);
+        return -1;
+    }
     // SAFETY: libc's execvpe(3).
     let next = unsafe { core::mem::transmute::<*mut c_void, Function>(next) };
     // SAFETY: the program's own arguments.
@@ -76,20 +83,22 @@ pub(super) unsafe extern "C" fn execveat(
     flags: c_int,
 ) -> c_int {
     // SAFETY: the program's own arguments.
-    let result = unsafe {
-        with_environment(envp, |envp| {
-            let args = [
-                int(dir),
-                path as usize,
-                argv as usize,
-                envp as usize,
-                int(flags),
-                0,
-            ];
-            sys::call(nr::EXECVEAT, args)
-        })
-    };
-    finish(result)
+    finish(unsafe { check(dir, path, flags) }.and_then(|()| {
+        // SAFETY: as above.
+        unsafe {
+            with_environment(envp, |envp| {
+                let args = [
+                    int(dir),
+                    path as usize,
+                    argv as usize,
+                    envp as usize,
+                    int(flags),
+                    0,
+                ];
+                sys::call(nr::EXECVEAT, args)
+            })
+        }
+    }))
 }
 
 #[unsafe(no_mangle)]
@@ -209,6 +218,10 @@ unsafe extern "C" fn posix_spawn(
         return Errno::ENOSYS.0;
     };
     // SAFETY: the program's own arguments.
+    if let Err(errno) = unsafe { check(abi::AT_FDCWD, path, 0) } {
+        return errno.0;
+    }
+    // SAFETY: the program's own arguments.
     unsafe {
         with_environment(envp, |envp| {
             next(pid, path, actions, attributes, argv, envp)
@@ -228,6 +241,10 @@ unsafe extern "C" fn posix_spawnp(
     let Some(next) = spawn_function(c"posix_spawnp") else {
         return Errno::ENOSYS.0;
     };
+    // SAFETY: the program's own arguments.
+    if let Err(errno) = unsafe { check_in_path(file) } {
+        return errno.0;
+    }
     // SAFETY: the program's own arguments.
     unsafe {
         with_environment(envp, |envp| {

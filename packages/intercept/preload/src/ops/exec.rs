@@ -1,20 +1,99 @@
-//! exec(3): keeping the library in a cleaned environment.
+//! exec(3): keeping the library in a cleaned environment, and telling where it cannot go.
 //!
 //! A program that builds the environment of its child (env -i, su, cron) would lose netcon and with
 //! it fail open. The variables read at start are added where they are missing. No memory is
 //! allocated: the new array lives on the stack, and an environment that doesn't fit is passed as
 //! it is.
 
-use core::ffi::c_char;
+use core::ffi::{CStr, c_char, c_int};
 
+use crate::abi;
+use crate::detour::Reason;
 use crate::env::{self, NAMES};
-use crate::trace;
+use crate::errno::Errno;
+use crate::message;
+use crate::ops::target::{self, Obstacle};
+use crate::sandbox;
+use crate::text::Line;
+use crate::trace::{self, Arg, Fate};
+use crate::user;
 
 /// An environment: a null-terminated array of strings.
 pub(crate) type Environment = *const *const c_char;
 
 const SMALL: usize = 128;
 const LARGE: usize = 2048;
+
+/// Looks at what execveat(2) is to run with these arguments. Where the library cannot follow, that is
+/// told, and refused if `--strict` was given.
+///
+/// # Safety
+/// The arguments are the program's own.
+pub(crate) unsafe fn check(dir: c_int, path: *const c_char, flags: c_int) -> Result<(), Errno> {
+    let strict = env::config().is_strict();
+    // Whoever has opened everything loses nothing; in a sandbox no call is made that isn't needed.
+    if env::config().bypass.all || (sandbox::is_entered() && !strict) {
+        return Ok(());
+    }
+    // SAFETY: the caller's contract.
+    let Some(obstacle) = (unsafe { target::obstacle(dir, path, flags) }) else {
+        return Ok(());
+    };
+    // SAFETY: the kernel has read the path.
+    let mut name = unsafe { CStr::from_ptr(path) }.to_bytes();
+    if name.is_empty() {
+        name = b"the program";
+    }
+    tell(name, obstacle, strict)
+}
+
+/// The same for a name that execvp(3) looks up.
+///
+/// # Safety
+/// As [`check`].
+pub(crate) unsafe fn check_in_path(file: *const c_char) -> Result<(), Errno> {
+    // SAFETY: the caller's contract; a name that is not mapped is for libc to read.
+    if unsafe { user::read::<1>(file.cast(), 1) }.is_err() {
+        return Ok(());
+    }
+    // SAFETY: as above: a string.
+    let name = unsafe { CStr::from_ptr(file) };
+    if name.to_bytes().contains(&b'/') {
+        // SAFETY: the caller's contract.
+        return unsafe { check(abi::AT_FDCWD, file, 0) };
+    }
+    let mut path = Line::new();
+    if !target::in_path(name, &mut path) {
+        return Ok(());
+    }
+    // SAFETY: `in_path` ends it with a NUL.
+    unsafe { check(abi::AT_FDCWD, path.as_bytes().as_ptr().cast(), 0) }
+}
+
+/// A line in the trace; on standard error too where a person reads it or the program is refused. It
+/// is not written into what another program collects.
+fn tell(name: &[u8], obstacle: Obstacle, strict: bool) -> Result<(), Errno> {
+    if trace::is_on() {
+        let word = core::str::from_utf8(name).unwrap_or("?");
+        let (result, fate) = if strict {
+            (Err(Errno::EACCES), Fate::Failed)
+        } else {
+            (Ok(0), Fate::Bypassed(Reason::Exec(obstacle)))
+        };
+        trace::line("exec", &[Arg::Word(word)], result, fate);
+    }
+    let text = obstacle.text();
+    if strict {
+        let why = b": it cannot be intercepted, and --strict refuses it";
+        message::say(&[name, b" is ", text, why]);
+        return Err(Errno::EACCES);
+    }
+    if message::is_read_by_a_person() {
+        let what = b": it is not in netcon, but has its namespace's network";
+        message::say(&[name, b" is ", text, what]);
+    }
+    Ok(())
+}
 
 /// Runs `exec` with `envp`, completed.
 ///

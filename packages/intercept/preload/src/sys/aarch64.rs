@@ -73,6 +73,13 @@ pub(crate) mod nr {
     pub(crate) const SENDMMSG: usize = 269;
     pub(crate) const SECCOMP: usize = 277;
     pub(crate) const EXECVEAT: usize = 281;
+    pub(crate) const PREAD64: usize = 67;
+    pub(crate) const FGETXATTR: usize = 10;
+    pub(crate) const FSTATFS: usize = 44;
+    pub(crate) const FACCESSAT: usize = 48;
+    pub(crate) const GETUID: usize = 174;
+    pub(crate) const GETEGID: usize = 177;
+    pub(crate) const STATX: usize = 291;
     pub(crate) const IO_URING_SETUP: usize = 425;
     pub(crate) const CLOSE_RANGE: usize = 436;
 }

@@ -76,6 +76,13 @@ pub(crate) mod nr {
     pub(crate) const SENDMMSG: usize = 307;
     pub(crate) const SECCOMP: usize = 317;
     pub(crate) const EXECVEAT: usize = 322;
+    pub(crate) const PREAD64: usize = 17;
+    pub(crate) const FGETXATTR: usize = 193;
+    pub(crate) const FSTATFS: usize = 138;
+    pub(crate) const FACCESSAT: usize = 269;
+    pub(crate) const GETUID: usize = 102;
+    pub(crate) const GETEGID: usize = 108;
+    pub(crate) const STATX: usize = 332;
     pub(crate) const IO_URING_SETUP: usize = 425;
     pub(crate) const CLOSE_RANGE: usize = 436;
 }
