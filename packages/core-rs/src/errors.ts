@@ -57,7 +57,7 @@ export const ERRORS = {
   NETCON_SERVICE_DENIED: { status: 403, hint: 'the socket belongs to another user: run your own, or ask for --allow' },
   NETCON_SERVICE_SILENT: {
     status: 504,
-    hint: 'the process that holds the socket does not answer: restart the service',
+    hint: 'the process that holds the socket turns programs away, which it says on its standard error, or hangs: then restart it',
   },
   NETCON_SERVICE_UNTRUSTED: { status: 403, hint: 'a service of your own uid or of root is trusted: use --socket PATH' },
   NETCON_SERVICE_VERSION: { status: 502, hint: 'restart the service with the netcon that you use here' },

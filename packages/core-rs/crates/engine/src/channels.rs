@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use netcon_stack::Event as StackEvent;
 use netcon_sys::epoll::LEVEL_IN;
-use netcon_sys::unix::{self, Kind, Name};
+use netcon_sys::process;
+use netcon_sys::unix::{self, Kind, Name, Received};
 use netcon_wire::{Family, HelloReply, MAX_ADDRESSES, MAX_FRAME, Op, Reply, Request, SockAddr};
 
 use crate::config::Config;
@@ -20,6 +21,8 @@ use crate::token::Token;
 
 /// Records taken from one channel in a turn.
 const RECORDS: usize = 32;
+/// Pause between two warnings of a full table.
+const SILENCE_MICROS: i64 = 60_000_000;
 /// Channels accepted in a turn.
 const CHANNELS: usize = 256;
 /// Channels at most; each is an fd of the service.
@@ -44,6 +47,15 @@ impl Engine {
         self.spare = None;
         drop(unix::accept(self.rpc.as_fd()));
         self.spare = File::open("/dev/null").ok();
+        if self.full_until > self.now_micros {
+            return;
+        }
+        self.full_until = self.now_micros + SILENCE_MICROS;
+        let limit = process::fd_limit().unwrap_or(0);
+        (self.events)(Event::Warning(format!(
+            "all {limit} descriptors are in use: programs are turned away; give the service more \
+             (ulimit -n, LimitNOFILE= in a systemd unit)"
+        )));
     }
 
     /// A new channel; `parent` when it came by ATTACH.
@@ -78,8 +90,8 @@ impl Engine {
                 return;
             };
             match unix::recv_record(session.channel.as_fd(), &mut buf, &mut fds) {
-                Ok(0) => return self.end_session(id),
-                Ok(n) => {
+                Ok(Received { len: 0, .. }) => return self.end_session(id),
+                Ok(Received { len: n, fds_lost }) => {
                     let admission = session.admission;
                     let Some(frame) = buf.get(..n) else { return };
                     match admission {
@@ -87,7 +99,7 @@ impl Engine {
                         // One HELLO at a time; anything else is out of order.
                         Admission::Asked => self.end_session(id),
                         Admission::Admitted { .. } => {
-                            self.serve(id, frame, std::mem::take(&mut fds));
+                            self.serve(id, frame, std::mem::take(&mut fds), fds_lost);
                         }
                     }
                 }

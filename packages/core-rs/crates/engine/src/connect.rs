@@ -50,8 +50,8 @@ impl Engine {
             Err(Failure(errno)) => self.fail_wait(&reply_to, request, errno),
             Ok(None) => {
                 let token = Token::Wait(key).pack();
-                if self.epoll.add(reply_to.as_fd(), EDGE_HUP, token).is_err() {
-                    let Failure(errno) = self.give_up(key);
+                if let Err(e) = self.epoll.add(reply_to.as_fd(), EDGE_HUP, token) {
+                    let Failure(errno) = self.give_up(key, &e);
                     self.fail_wait(&reply_to, request, errno);
                     return Ok(None);
                 }
@@ -153,7 +153,7 @@ impl Engine {
             let send_buffer = native::fill(program.as_fd(), self.native.fill)?;
             Ok((end, send_buffer))
         });
-        let (end, send_buffer) = filled.map_err(|_| self.give_up(key))?;
+        let (end, send_buffer) = filled.map_err(|e| self.give_up(key, &e))?;
         self.set_state(key, SocketState::Connecting, Some(&program));
         if let Some(socket) = self.table.get_mut(key) {
             socket.role = Role::Filled {
@@ -173,12 +173,12 @@ impl Engine {
     }
 
     /// The native side failed: the network side must not stay behind.
-    fn give_up(&mut self, key: SocketKey) -> Failure {
+    fn give_up(&mut self, key: SocketKey, why: &io::Error) -> Failure {
         if let Some(pcb) = self.table.set_pcb(key, None) {
             self.stack.abort(pcb);
         }
         self.set_state(key, SocketState::Failed, None);
-        Failure(EIO)
+        Failure(native::errno(why))
     }
 
     /// The handshake is done.
@@ -206,8 +206,8 @@ impl Engine {
                         let answer = self.connected_answer(key);
                         self.answer_wait(&reply_to, request, &answer);
                     }
-                    Err(_) => {
-                        let failure = self.give_up(key);
+                    Err(e) => {
+                        let failure = self.give_up(key, &e);
                         self.fail_wait(&reply_to, request, failure.0);
                     }
                 }
@@ -222,7 +222,7 @@ impl Engine {
                 let fill = self.native.fill;
                 match native::release(program.as_fd(), end.as_fd(), fill, send_buffer) {
                     Ok(()) => self.become_stream(key, end),
-                    Err(_) => drop(self.give_up(key)),
+                    Err(e) => drop(self.give_up(key, &e)),
                 }
             }
             other @ (Role::Idle | Role::Listener(_) | Role::Stream(_) | Role::Ended) => {
@@ -232,8 +232,8 @@ impl Engine {
     }
 
     fn become_stream(&mut self, key: SocketKey, end: OwnedFd) {
-        if self.register_stream(&end, key).is_err() {
-            self.give_up(key);
+        if let Err(e) = self.register_stream(&end, key) {
+            self.give_up(key, &e);
             return;
         }
         if let Some(socket) = self.table.get_mut(key) {

@@ -82,6 +82,8 @@ pub struct Engine {
     pub(crate) rpc: OwnedFd,
     /// Given up when there is no other descriptor left.
     pub(crate) spare: Option<fs::File>,
+    /// Until then nothing more is said of a full table of descriptors.
+    pub(crate) full_until: i64,
     /// Streams with something to move.
     pub(crate) dirty: VecDeque<SocketKey>,
     /// Listeners with connections that the program's queue had no room for.
@@ -208,6 +210,7 @@ impl Engine {
             sessions: Sessions::default(),
             rpc,
             spare: fs::File::open("/dev/null").ok(),
+            full_until: 0,
             dirty: VecDeque::new(),
             handoff_due: Vec::new(),
             reap_due: false,

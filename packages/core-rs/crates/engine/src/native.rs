@@ -15,6 +15,7 @@ use netcon_sys::{process, sockopt};
 use netcon_wire::{Mark, SEND_BUFFER, SocketName};
 
 use crate::records;
+use crate::rpc::errno::{EIO, ENFILE};
 
 /// The smallest SO_SNDBUF: the kernel raises it to SOCK_MIN_SNDBUF (socket(7)).
 const MIN_SEND_BUFFER: i32 = 1;
@@ -227,6 +228,15 @@ pub(crate) fn release(
     Ok(())
 }
 
+/// What a program is told of a failure on our side: a full table of descriptors of ours it knows as
+/// ENFILE.
+pub(crate) fn errno(why: &io::Error) -> u32 {
+    match why.raw_os_error() {
+        Some(libc_errno::EMFILE | libc_errno::ENFILE) => ENFILE,
+        _ => EIO,
+    }
+}
+
 /// A larger buffer is a matter of speed only.
 pub(crate) fn enlarge(fd: BorrowedFd<'_>) {
     let _ = sockopt::force_send_buffer(fd, SEND_BUFFER);
@@ -249,6 +259,8 @@ fn find_fill() -> io::Result<usize> {
 
 pub(crate) mod libc_errno {
     //! Errnos of unix(7) calls that the engine tells apart; asm-generic/errno.h.
+    pub(crate) const ENFILE: i32 = 23;
+    pub(crate) const EMFILE: i32 = 24;
     pub(crate) const EPROTOTYPE: i32 = 91;
     pub(crate) const ECONNREFUSED: i32 = 111;
 }

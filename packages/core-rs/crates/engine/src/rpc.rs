@@ -43,7 +43,7 @@ pub(crate) mod errno {
     pub(crate) const EINPROGRESS: u32 = 115;
     pub(crate) const ESTALE: u32 = 116;
 }
-use errno::{EADDRINUSE, EBADF, EINVAL, EIO, ENODEV, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
+use errno::{EADDRINUSE, EBADF, EINVAL, EIO, ENFILE, ENODEV, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
 
 /// The errno of a refused request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +75,14 @@ pub(crate) enum Answer {
 }
 
 impl Engine {
-    /// One request of an admitted session.
-    pub(crate) fn serve(&mut self, session: SessionId, frame: &[u8], mut fds: Vec<OwnedFd>) {
+    /// One request of an admitted session; `fds_lost` if we had no room for what came beside it.
+    pub(crate) fn serve(
+        &mut self,
+        session: SessionId,
+        frame: &[u8],
+        mut fds: Vec<OwnedFd>,
+        fds_lost: bool,
+    ) {
         self.counters.requests += 1;
         let (id, request) = match Request::decode(frame) {
             Ok(decoded) => decoded,
@@ -94,7 +100,12 @@ impl Engine {
             return;
         }
         fds.reverse();
-        let outcome = self.perform(session, &request, fds, id);
+        let outcome = if fds_lost {
+            self.counters.refused += 1;
+            Err(Failure(ENFILE))
+        } else {
+            self.perform(session, &request, fds, id)
+        };
         let Some(channel) = self.sessions.get(session).map(|s| s.channel.as_fd()) else {
             return;
         };

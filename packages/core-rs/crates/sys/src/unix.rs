@@ -241,12 +241,21 @@ pub fn peer_groups(fd: BorrowedFd<'_>) -> Vec<u32> {
 #[repr(C, align(8))]
 struct Control([u8; 64]);
 
+/// What [`recv_record`] received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Bytes of the record; 0 at the end, and for one that was too long.
+    pub len: usize,
+    /// Fds that were sent did not arrive: our table is full (unix(7), `MSG_CTRUNC`), or they were too many.
+    pub fds_lost: bool,
+}
+
 /// Receives one record and the fds beside it, never waits. The fds are close-on-exec.
 pub fn recv_record(
     fd: BorrowedFd<'_>,
     buf: &mut [u8],
     fds: &mut Vec<OwnedFd>,
-) -> io::Result<usize> {
+) -> io::Result<Received> {
     fds.clear();
     let mut control = Control([0; 64]);
     let mut iov = libc::iovec {
@@ -285,12 +294,13 @@ pub fn recv_record(
             cmsg = libc::CMSG_NXTHDR(&raw const msg, cmsg);
         }
     }
+    let fds_lost = msg.msg_flags & libc::MSG_CTRUNC != 0;
     fds.truncate(MAX_FDS);
     if msg.msg_flags & libc::MSG_TRUNC != 0 {
         // A record longer than any frame: hand out nothing that could be taken for one.
-        return Ok(0);
+        return Ok(Received { len: 0, fds_lost });
     }
-    Ok(n)
+    Ok(Received { len: n, fds_lost })
 }
 
 /// Sends one record, with one fd beside it or none; never waits, never raises SIGPIPE.

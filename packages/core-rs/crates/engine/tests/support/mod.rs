@@ -275,7 +275,7 @@ pub fn receive(from: &OwnedFd) -> (u32, Got, Vec<OwnedFd>) {
     let mut fds = Vec::new();
     loop {
         match unix::recv_record(from.as_fd(), &mut buf, &mut fds) {
-            Ok(n) => {
+            Ok(unix::Received { len: n, .. }) => {
                 assert!(n > 0, "the service closed the channel");
                 let (_, _, status, body) = Reply::decode(&buf[..n]).unwrap();
                 let got = match body {

@@ -78,7 +78,7 @@ impl Child {
         // SAFETY: poll(2) reads and writes one pollfd that is ours.
         check(unsafe { libc::poll(&raw mut poll, 1, ANSWER_MS) })?;
         let (mut bytes, mut fds) = ([0; ANSWER], Vec::new());
-        if unix::recv_record(self.socket.as_fd(), &mut bytes, &mut fds)? != ANSWER {
+        if unix::recv_record(self.socket.as_fd(), &mut bytes, &mut fds)?.len != ANSWER {
             return Err(io::Error::other("the process of the namespace has ended"));
         }
         match i32::from_ne_bytes(bytes) {
