@@ -113,6 +113,37 @@ static void blocked_writer(int a, int b)
 	close(b);
 }
 
+static void *blocked_send(void *fd)
+{
+	static char bulk[65536];
+	for (;;)
+		if (send(*(int *)fd, bulk, sizeof bulk, MSG_NOSIGNAL) < 0)
+			return (void *)(long)errno;
+}
+
+/* Both ends have sent all that can be taken and read nothing: the reset is behind data that is never read. */
+static void behind_data(int a, int b)
+{
+	static char bulk[65536];
+	pthread_t t;
+	void *r;
+	/* Until nothing more is taken: what is under way needs a moment to arrive. */
+	for (int full = 0; full < 10; pause_ms(5))
+		full = send(a, bulk, sizeof bulk, MSG_DONTWAIT) < 0 ? full + 1 : 0;
+	pthread_create(&t, NULL, blocked_send, &b);
+	wait_bytes(a, 100000);
+	close(a);
+	pthread_join(t, &r);
+	printf("blocked send: %s\n", errno_name((long)r));
+	CALL(send(b, "x", 1, MSG_NOSIGNAL));
+	printf("writable: %s\n", wait_for(b, POLLOUT) & POLLOUT ? "yes" : "no");
+	long n, total = 0;
+	while ((n = read(b, bulk, sizeof bulk)) > 0)
+		total += n;
+	printf("read: %s, then %s\n", total > 0 ? "data" : "nothing", n < 0 ? errno_name(errno) : "end of file");
+	close(b);
+}
+
 static void by_edges(int a, int b)
 {
 	int ep = epoll_create1(0);
@@ -155,6 +186,7 @@ int main(int argc, char **argv)
 		{"SO_LINGER 0, drained", drained}, {"SO_LINGER 0, undrained", undrained}, {"closed with unread data", unread},
 		{"seen by SO_ERROR", by_so_error}, {"seen by write", by_write}, {"seen in a blocked read", blocked},
 		{"seen in a blocked write", blocked_writer}, {"seen by epoll", by_edges},
+		{"behind data that is not read", behind_data},
 	};
 	for (unsigned i = 0; i < sizeof CASES / sizeof *CASES; i++) {
 		int c, s;

@@ -10,6 +10,9 @@
 //!   becomes a shutdown of our end once everything is delivered; a reset becomes ECONNRESET for
 //!   the program, after the data.
 //!
+//! A program that does not read holds the end up, but not its own writes: they fail as soon as the
+//! connection has failed, or one that sleeps in write(2) would sleep for ever.
+//!
 //! Back-pressure: nothing is buffered here. A full send ring leaves bytes in the unix socket, and
 //! the program blocks; a full unix socket leaves bytes in the receive ring, and the window closes.
 //! Readiness is edge-triggered and cached: a system call is made only when it can do something.
@@ -19,10 +22,11 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use netcon_stack::{Cause, PcbId, Stack};
 use netcon_sys::epoll::Ready;
-use netcon_sys::{peer, unix};
+use netcon_sys::{peer, sockopt, unix};
 
 use crate::engine::Engine;
 use crate::rpc::errno::EPIPE;
+use crate::sessions::Sessions;
 use crate::table::{Role, Socket, SocketKey};
 
 /// Most bytes moved for one socket and direction before the next socket's turn.
@@ -45,6 +49,8 @@ pub(crate) struct Stream {
     /// The peer's FIN has been passed on.
     fin_delivered: bool,
     failed: Option<Cause>,
+    /// The program's writes fail already.
+    writes_fail: bool,
     queued: bool,
 }
 
@@ -60,6 +66,7 @@ impl Stream {
             peer_done: false,
             fin_delivered: false,
             failed: None,
+            writes_fail: false,
             queued: false,
         }
     }
@@ -77,6 +84,8 @@ enum Outcome {
     Finished,
     /// The program has closed with data unread.
     Reset,
+    /// The connection has failed, and the program has yet to read what came before.
+    Failing(Cause),
     /// Everything is delivered and the connection has failed.
     Failed(Cause),
 }
@@ -177,37 +186,56 @@ impl Engine {
                     self.stack.abort(pcb);
                     self.remove_socket(key);
                 }
+                Outcome::Failing(cause) => self.fail_writes(key, cause),
                 Outcome::Failed(cause) => self.end_with_error(key, cause),
             }
         }
     }
 
+    /// The program's writes fail from now on, a sleeping one too, and poll says so; its reads go on.
+    ///
+    /// Deviation: Linux shows the hang-up at once, here it follows the last byte.
+    fn fail_writes(&mut self, key: SocketKey, cause: Cause) {
+        let Some(socket) = self.table.get_mut(key) else {
+            return;
+        };
+        let Role::Stream(stream) = &mut socket.role else {
+            return;
+        };
+        stream.writes_fail = true;
+        discard(&stream.end);
+        socket.error = Some(errno_of(cause, stream.peer_done));
+        if !reads_clean_end(cause, stream.peer_done) {
+            poison(&self.sessions, &stream.end);
+        }
+        let _ = unix::shutdown_read(stream.end.as_fd());
+        // What a writer has added meanwhile keeps poll from calling the socket writable. The byte goes
+        // with it: that writer is told the error, and as on Linux nobody else is.
+        if unix::queued(stream.end.as_fd()).is_ok_and(|bytes| bytes > 1) {
+            discard(&stream.end);
+        }
+    }
+
     /// Closes our end so that the program sees the error and not a clean end of file.
     fn end_with_error(&mut self, key: SocketKey, cause: Cause) {
+        let told = self.table.get(key).is_some_and(|socket| {
+            matches!(&socket.role, Role::Stream(s) if s.writes_fail) && socket.error.is_none()
+        });
         let Some((end, peer_done)) = self.retire(key) else {
             return;
         };
-        // tcp_reset() in net/ipv4/tcp_input.c: after the peer's FIN a reset is EPIPE, and reading
-        // stays at the end of file.
-        let after_fin = peer_done && cause == Cause::Reset;
-        let errno = if after_fin {
-            EPIPE
-        } else {
-            cause.errno().unsigned_abs()
-        };
-        if !after_fin && !unread(&end) {
-            // Closing with unread bytes in our queue makes the kernel tell the program ECONNRESET.
-            let pids = self
-                .sessions
-                .iter()
-                .map(|s| s.credentials.pid)
-                .filter(|&p| p != 0);
-            peer::poison(end.as_fd(), pids);
+        if told {
+            // A write has had the error (sk_stream_error takes it): reading ends in an end of file.
+            discard(&end);
+            return;
+        }
+        if !reads_clean_end(cause, peer_done) && !unread(&end) {
+            poison(&self.sessions, &end);
         }
         if let Some(socket) = self.table.get_mut(key) {
             // The library asks when it meets an end of file, EPIPE or ECONNRESET: the kernel's word
             // alone may be lost, or be another error's.
-            socket.error = Some(errno);
+            socket.error = Some(errno_of(cause, peer_done));
         }
     }
 
@@ -246,6 +274,39 @@ fn unread(end: &OwnedFd) -> bool {
     unix::peek(end.as_fd()).is_ok_and(|n| n > 0)
 }
 
+/// tcp_reset() in net/ipv4/tcp_input.c: after the peer's FIN a reset is EPIPE, and reading stays at
+/// the end of file.
+fn reads_clean_end(cause: Cause, peer_done: bool) -> bool {
+    peer_done && cause == Cause::Reset
+}
+
+fn errno_of(cause: Cause, peer_done: bool) -> u32 {
+    if reads_clean_end(cause, peer_done) {
+        EPIPE
+    } else {
+        cause.errno().unsigned_abs()
+    }
+}
+
+/// Closing with unread bytes in our queue makes the kernel tell the program ECONNRESET.
+fn poison(sessions: &Sessions, end: &OwnedFd) {
+    let pids = sessions.iter().map(|s| s.credentials.pid);
+    peer::poison(end.as_fd(), pids.filter(|&pid| pid != 0));
+}
+
+/// Takes what the program has written to a connection that is no more: its poll turns writable.
+/// At most a send buffer, or as much as it adds meanwhile up to the budget.
+fn discard(end: &OwnedFd) {
+    let mut scratch = [0; 16 * 1024];
+    let mut moved = 0;
+    while moved < BUDGET {
+        match unix::recv(end.as_fd(), &mut scratch) {
+            Ok(n) if n > 0 => moved += n,
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
 fn pump(socket: &mut Socket, pcb: PcbId, stack: &mut Stack) -> Outcome {
     let Socket {
         role,
@@ -263,7 +324,7 @@ fn pump(socket: &mut Socket, pcb: PcbId, stack: &mut Stack) -> Outcome {
     };
     match (sent, delivered) {
         (Outcome::Closed | Outcome::Finished | Outcome::Reset, _) => sent,
-        (_, Outcome::Failed(_)) => delivered,
+        (_, Outcome::Failed(_) | Outcome::Failing(_)) => delivered,
         (Outcome::Again, _) | (_, Outcome::Again) => Outcome::Again,
         _ => Outcome::Idle,
     }
@@ -275,6 +336,10 @@ fn collect(stream: &mut Stream, pcb: PcbId, stack: &mut Stack, total: &mut u64) 
     let mut moved = 0;
     while stream.readable && !stream.program_done {
         if stack.send_space(pcb) == 0 {
+            // Closed with data unread: what has not been sent goes with the rest (tcp_close).
+            if stream.hung_up && sockopt::take_error(end.as_fd()).is_ok_and(|errno| errno != 0) {
+                return Outcome::Reset;
+            }
             // Empty-handed write: asks the stack to tell when there is room.
             let _ = stack.write_with(pcb, |_| (0, ()));
             return Outcome::Idle;
@@ -341,7 +406,10 @@ fn deliver(stream: &mut Stream, pcb: PcbId, stack: &mut Stack, total: &mut u64) 
         }
     }
     if stack.recv_queue(pcb) > 0 {
-        return Outcome::Idle;
+        return match stream.failed {
+            Some(cause) if !stream.writes_fail => Outcome::Failing(cause),
+            Some(_) | None => Outcome::Idle,
+        };
     }
     if let Some(cause) = stream.failed {
         return Outcome::Failed(cause);

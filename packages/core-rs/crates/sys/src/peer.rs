@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use crate::call::{check, check_len, retry};
 use crate::diag::{peer_inode, socket_inode};
+use crate::unix;
 
 /// A program that moves the descriptor (`dup2`, `close`) while its list is read hides it from one look.
 const ATTEMPTS: usize = 3;
@@ -35,7 +36,7 @@ pub fn peer_description(
 /// True if there is unread data in `service_end` now: the caller must not read it. False if the
 /// program's end was not found or no longer takes data (`shutdown(SHUT_WR)`).
 pub fn poison(service_end: BorrowedFd<'_>, candidates: impl Iterator<Item = u32>) -> bool {
-    if unread(service_end) {
+    if unix::queued(service_end).is_ok_and(|bytes| bytes > 0) {
         return true;
     }
     let Some(program_end) = peer_description(service_end, candidates) else {
@@ -46,13 +47,6 @@ pub fn poison(service_end: BorrowedFd<'_>, candidates: impl Iterator<Item = u32>
     let sent =
         check_len(unsafe { libc::send(program_end.as_raw_fd(), b"!".as_ptr().cast(), 1, flags) });
     sent.is_ok()
-}
-
-fn unread(fd: BorrowedFd<'_>) -> bool {
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: FIONREAD writes an int through the pointer (unix(7), SIOCINQ).
-    let result = check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut bytes) });
-    result.is_ok() && bytes > 0
 }
 
 fn grab(pid: u32, inode: u32) -> Option<OwnedFd> {

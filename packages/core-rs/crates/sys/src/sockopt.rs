@@ -55,6 +55,11 @@ pub fn mark(fd: BorrowedFd<'_>) -> io::Result<u64> {
     read(fd, libc::SO_MAX_PACING_RATE)
 }
 
+/// SO_ERROR, an errno or 0; taken.
+pub fn take_error(fd: BorrowedFd<'_>) -> io::Result<i32> {
+    read(fd, libc::SO_ERROR)
+}
+
 /// SO_SNDBUF as the kernel counts it (twice what was asked for, socket(7)).
 pub fn send_buffer(fd: BorrowedFd<'_>) -> io::Result<i32> {
     read(fd, libc::SO_SNDBUF)

@@ -123,6 +123,14 @@ pub fn shutdown_write(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// shutdown(2) for reading: what the peer writes from now on fails with `EPIPE`, also a write that
+/// sleeps (sock_wait_for_wmem); what it has written stays.
+pub fn shutdown_read(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: shutdown(2) takes no pointer.
+    check(unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_RD) })?;
+    Ok(())
+}
+
 /// recv(2), never waits. 0 is the end of the stream.
 pub fn recv(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     retry(|| {
@@ -407,6 +415,14 @@ pub fn set_receive_timeout(fd: BorrowedFd<'_>, micros: i64) -> io::Result<()> {
         )
     })?;
     Ok(())
+}
+
+/// How many bytes recv(2) could take now (unix(7), SIOCINQ).
+pub fn queued(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: FIONREAD writes an int through the pointer.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut bytes) })?;
+    Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
 /// How much the next recv(2) would give, at most one byte; never waits, takes nothing.
