@@ -51,6 +51,8 @@ pub(crate) struct Stream {
     failed: Option<Cause>,
     /// The program's writes fail already.
     writes_fail: bool,
+    /// The program has closed, in a way that resets, just behind data that is still to be sent.
+    parting: Option<Outcome>,
     queued: bool,
 }
 
@@ -67,6 +69,7 @@ impl Stream {
             fin_delivered: false,
             failed: None,
             writes_fail: false,
+            parting: None,
             queued: false,
         }
     }
@@ -310,6 +313,7 @@ fn discard(end: &OwnedFd) {
 fn pump(socket: &mut Socket, pcb: PcbId, stack: &mut Stack) -> Outcome {
     let Socket {
         role,
+        options,
         from_program,
         to_program,
         ..
@@ -317,11 +321,29 @@ fn pump(socket: &mut Socket, pcb: PcbId, stack: &mut Stack) -> Outcome {
     let Role::Stream(stream) = role else {
         return Outcome::Idle;
     };
+    if let Some(outcome) = stream.parting {
+        return outcome;
+    }
     let delivered = deliver(stream, pcb, stack, to_program);
+    let before = *from_program;
     let sent = match stream.failed {
         Some(_) => Outcome::Idle,
         None => collect(stream, pcb, stack, from_program),
     };
+    let resets = match sent {
+        Outcome::Reset => true,
+        Outcome::Closed => stack.recv_queue(pcb) > 0 || options.for_stack().reset_on_close,
+        Outcome::Idle
+        | Outcome::Again
+        | Outcome::Finished
+        | Outcome::Failing(_)
+        | Outcome::Failed(_) => false,
+    };
+    if resets && *from_program > before {
+        // Linux has sent the last words inside the program's write; a reset would drop them.
+        stream.parting = Some(sent);
+        return Outcome::Again;
+    }
     match (sent, delivered) {
         (Outcome::Closed | Outcome::Finished | Outcome::Reset, _) => sent,
         (_, Outcome::Failed(_) | Outcome::Failing(_)) => delivered,

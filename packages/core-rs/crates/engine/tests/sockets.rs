@@ -167,6 +167,27 @@ fn syn_to_a_dead_listener_is_refused() {
 }
 
 #[test]
+fn last_words_before_a_close_that_resets_arrive() {
+    let service = Service::start();
+    let program = service.program();
+    let (listener, at) = program.listener(v4("127.0.0.1", 0), 8);
+    // Written and closed within one turn of the engine, as a rule.
+    for _ in 0..50 {
+        let client = program.socket(Family::Inet, 0);
+        program.connect(&client, at).unwrap();
+        let server = accept(&listener);
+        unix::send(server.as_fd(), b"unread").unwrap();
+        while unix::peek(client.as_fd()).is_err() {}
+        unix::send(client.as_fd(), b"last words").unwrap();
+        drop(client);
+        let (got, end) = read_to_end(&server);
+        assert_eq!(got, b"last words");
+        let native = end.err().and_then(|e| e.raw_os_error()) == Some(104);
+        assert!(native || program.error(&server) == 104, "no reset");
+    }
+}
+
+#[test]
 fn close_with_unread_data_resets_the_peer_after_its_data() {
     let service = Service::start();
     let program = service.program();
