@@ -34,13 +34,16 @@ let made = 0;
 export function startContainer(
   rootfs,
   args,
-  { env = PRELOADED, mounts = {}, user = 0, input, userNamespace = true } = {},
+  { env = PRELOADED, mounts = {}, user = 0, input, userNamespace = true, proc = true } = {},
 ) {
   const name = `nce-${process.pid}-${++made}`;
   const bundle = scratch('netcon-bundle');
   chmodSync(bundle, 0o755);
   mkdirSync(`${bundle}/state`);
-  writeFileSync(`${bundle}/config.json`, JSON.stringify(config({ rootfs, args, env, mounts, user, userNamespace })));
+  writeFileSync(
+    `${bundle}/config.json`,
+    JSON.stringify(config({ rootfs, args, env, mounts, user, userNamespace, proc })),
+  );
   const crun = [...WITH_CGROUPS, which('crun'), '--cgroup-manager=disabled', `--root=${bundle}/state`];
   const [command, ...words] = crun;
   // A container outlives the crun that was killed.
@@ -50,7 +53,7 @@ export function startContainer(
   return container;
 }
 
-function config({ rootfs, args, env, mounts, user, userNamespace }) {
+function config({ rootfs, args, env, mounts, user, userNamespace, proc }) {
   const namespaces = ['pid', 'network', 'ipc', 'uts', 'mount', ...(userNamespace ? ['user'] : [])];
   const range = [{ containerID: 0, hostID: OUTSIDE, size: 65_536 }];
   const temporary = (destination, ...options) => ({
@@ -78,7 +81,7 @@ function config({ rootfs, args, env, mounts, user, userNamespace }) {
       ),
     },
     mounts: [
-      { destination: '/proc', type: 'proc', source: 'proc' },
+      ...(proc ? [{ destination: '/proc', type: 'proc', source: 'proc' }] : []),
       temporary('/dev', 'mode=755'),
       temporary('/tmp', 'mode=1777'),
       ...Object.entries(mounts).map(([destination, source]) => ({

@@ -138,6 +138,14 @@ print(hashlib.sha256(urllib.request.urlopen("http://${STACK4}:8000/bytes/${SIZE}
     assert.equal(await must(root, download(host.url(HOST4)), { userNamespace: false }), `${patternHash(SIZE)}  -\n`);
   });
 
+  test('without /proc a user namespace cannot be told, and a service of somebody else is not trusted', async () => {
+    const status = await start(root, [...CURL, host.url(HOST4)], { proc: false }).end();
+    assert.equal(status.code, 7, tail(status));
+    assert.match(status.stderr, /netcon: the service belongs to another user and is not trusted/);
+    const known = { proc: false, userNamespace: false };
+    assert.equal(await must(root, download(host.url(HOST4)), known), `${patternHash(SIZE)}  -\n`);
+  });
+
   test('podman, with docker’s flags and its seccomp profile', async () => {
     const state = scratch();
     const flags = [
