@@ -21,6 +21,7 @@ mod frame;
 mod interface;
 mod mark;
 mod name;
+mod question;
 mod reply;
 mod request;
 
@@ -32,7 +33,11 @@ pub use interface::{
 };
 pub use mark::{MARK_UNSET, Mark, SEND_BUFFER, SocketState};
 pub use name::{NAME_LEN, SocketName};
-pub use reply::{HelloReply, MAX_ADDRESSES, MapReply, Reply, Status, refuse};
+pub use question::{
+    ADDRESS_LEN, Addresses, FAMILY_INET, FAMILY_INET6, Found, MAX_ANSWER, MAX_NAME_LEN, MAX_ORDER,
+    MAX_QUERY_LEN, Question, Verdict, encode_address,
+};
+pub use reply::{HelloReply, MAX_ADDRESSES, MAX_PART, MapReply, Reply, Status, refuse};
 pub use request::{
     CONNECT_DETACH, CONNECT_NONBLOCKING, CONNECT_WAIT, MAX_OPTION_LEN, MAX_PROGRAM_LEN, Op,
     Request, SOCKET_CLOEXEC, SOCKET_NONBLOCK, SocketKind,

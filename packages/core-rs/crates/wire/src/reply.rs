@@ -10,6 +10,8 @@ use crate::request::{MAX_OPTION_LEN, Op};
 /// Most addresses that a HELLO reply lists.
 pub const MAX_ADDRESSES: usize = 8;
 const MAX_MESSAGE_LEN: usize = 512;
+/// Most bytes of an answer in one [`Reply::Part`].
+pub const MAX_PART: usize = 1000;
 
 /// Linux errno of the call, 0 for success: the first field of every reply.
 pub type Status = u32;
@@ -71,6 +73,13 @@ pub enum Reply<'a> {
     Interface(Interface),
     /// SETSOCKOPT, SHUTDOWN, ACCEPTED: nothing but success.
     Done,
+    /// RESOLVE: a piece of the answer; the pieces come in order.
+    Part {
+        /// Another piece follows.
+        more: bool,
+        /// At most [`MAX_PART`].
+        bytes: &'a [u8],
+    },
 }
 
 impl<'a> Reply<'a> {
@@ -117,6 +126,13 @@ impl<'a> Reply<'a> {
             }
             Op::Interface => Reply::Interface(Interface::read(&mut r)?),
             Op::SetSockOpt | Op::Shutdown | Op::Accepted => Reply::Done,
+            Op::Resolve => {
+                let (more, bytes) = (r.u8()? != 0, r.bytes()?);
+                if bytes.len() > MAX_PART {
+                    return Err(DecodeError::BadField);
+                }
+                Reply::Part { more, bytes }
+            }
         };
         Ok((op, header.id, status, body))
     }
@@ -166,6 +182,11 @@ impl<'a> Reply<'a> {
                 interface.write(w)
             }
             Reply::Done => w.u32(0),
+            Reply::Part { more, bytes } => {
+                w.u32(0)?;
+                w.u8(u8::from(*more))?;
+                w.bytes(bytes, MAX_PART)
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::addr::{Family, SockAddr};
 use crate::cursor::{DecodeError, EncodeError, Reader, Writer};
 use crate::frame::Header;
+use crate::question::Question;
 
 /// Longest program name in HELLO and ATTACH, bytes.
 pub const MAX_PROGRAM_LEN: usize = 64;
@@ -85,6 +86,9 @@ pub enum Op {
     /// netdevice(7), getifaddrs(3): one of the interfaces that programs see. No fd. Answered by
     /// [`crate::Interface`], or `ENODEV` behind the last.
     Interface = 14,
+    /// Names and addresses: see [`Question`]. fds: the socket that the answer goes to, in
+    /// [`crate::Reply::Part`]s; it is closed without one when the service ends.
+    Resolve = 15,
 }
 
 impl Op {
@@ -105,6 +109,7 @@ impl Op {
             12 => Op::Shutdown,
             13 => Op::Accepted,
             14 => Op::Interface,
+            15 => Op::Resolve,
             _ => return None,
         })
     }
@@ -195,6 +200,8 @@ pub enum Request<'a> {
         /// Which: from 0, below [`crate::MAX_INTERFACES`].
         position: u8,
     },
+    /// See [`Op::Resolve`].
+    Resolve(Question<'a>),
 }
 
 impl<'a> Request<'a> {
@@ -215,6 +222,7 @@ impl<'a> Request<'a> {
             Request::Shutdown { .. } => Op::Shutdown,
             Request::Accepted => Op::Accepted,
             Request::Interface { .. } => Op::Interface,
+            Request::Resolve(_) => Op::Resolve,
         }
     }
 
@@ -269,6 +277,7 @@ impl<'a> Request<'a> {
             }
             Request::Shutdown { how } => w.u8(how),
             Request::Interface { position } => w.u8(position),
+            Request::Resolve(question) => question.write(w),
         }
     }
 
@@ -322,6 +331,7 @@ impl<'a> Request<'a> {
             }
             Op::Accepted => Request::Accepted,
             Op::Interface => Request::Interface { position: r.u8()? },
+            Op::Resolve => Request::Resolve(Question::read(r)?),
         })
     }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use netcon_wire::{
     CONNECT_NONBLOCKING, CONNECT_WAIT, Family, HelloReply, Interface, InterfaceAddress,
-    MAX_ADDRESSES, MAX_FRAME, MAX_INTERFACE_ADDRESSES, MapReply, Op, Reply, Request,
+    MAX_ADDRESSES, MAX_FRAME, MAX_INTERFACE_ADDRESSES, MapReply, Op, Question, Reply, Request,
     SOCKET_CLOEXEC, SOCKET_NONBLOCK, SockAddr, SocketKind, SocketName, SocketState,
 };
 
@@ -157,6 +157,38 @@ fn requests() -> Vec<(&'static str, Request<'static>)> {
             },
         ),
         ("interface", Request::Interface { position: 1 }),
+        (
+            "resolve.addresses",
+            Request::Resolve(Question::Addresses {
+                family: Some(Family::Inet6),
+                name: b"www.example",
+            }),
+        ),
+        (
+            "resolve.names",
+            Request::Resolve(Question::Names {
+                ip: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
+            }),
+        ),
+        (
+            "resolve.message",
+            Request::Resolve(Question::Message(&[0, 1, 1, 0])),
+        ),
+        (
+            "resolve.search",
+            Request::Resolve(Question::Search {
+                class: 1,
+                kind: 15,
+                name: b"example",
+            }),
+        ),
+        ("resolve.families", Request::Resolve(Question::Families)),
+        (
+            "resolve.order",
+            Request::Resolve(Question::Order(&[
+                4, 192, 0, 2, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            ])),
+        ),
     ]
 }
 
@@ -214,6 +246,15 @@ fn replies() -> Vec<(&'static str, Op, u32, Reply<'static>)> {
         ("shutdown", Op::Shutdown, 0, Reply::Done),
         ("accepted", Op::Accepted, 0, Reply::Done),
         ("interface", Op::Interface, 0, Reply::Interface(interface())),
+        (
+            "resolve",
+            Op::Resolve,
+            0,
+            Reply::Part {
+                more: true,
+                bytes: &[1, 2, 3],
+            },
+        ),
     ]
 }
 

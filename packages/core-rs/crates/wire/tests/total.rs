@@ -6,10 +6,10 @@
 use std::net::IpAddr;
 
 use netcon_wire::{
-    DecodeError, EncodeError, Family, Header, HelloReply, INTERFACE_NAME_LEN, Interface,
+    DecodeError, EncodeError, Family, Found, Header, HelloReply, INTERFACE_NAME_LEN, Interface,
     InterfaceAddress, MAX_ADDRESSES, MAX_FRAME, MAX_INTERFACE_ADDRESSES, MAX_OPTION_LEN,
-    MAX_PROGRAM_LEN, MapReply, Mark, Op, Reply, Request, SockAddr, SocketKind, SocketName,
-    SocketState,
+    MAX_PROGRAM_LEN, MapReply, Mark, Op, Question, Reply, Request, SockAddr, SocketKind,
+    SocketName, SocketState, Verdict, encode_address,
 };
 use proptest::prelude::*;
 
@@ -186,6 +186,29 @@ fn socket_kind_is_a_trailing_byte_that_older_senders_lack() {
     }
 }
 
+#[test]
+fn found_gives_names_and_addresses_and_refuses_lists_that_do_not_add_up() {
+    let v4 = IpAddr::from([192, 0, 2, 7]);
+    let v6 = IpAddr::from([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
+    let mut bytes = vec![0, 60, 0, 0, 0, 6, 0, 3, b'w', b'w', b'w', 1, b'a', 34, 0];
+    bytes.extend(encode_address(v4));
+    bytes.extend(encode_address(v6));
+    let found = Found::decode(&bytes).unwrap();
+    assert_eq!((found.verdict, found.ttl), (Verdict::Found, 60));
+    assert_eq!(found.names().collect::<Vec<_>>(), [b"www".as_slice(), b"a"]);
+    assert_eq!(found.addresses().collect::<Vec<_>>(), [v4, v6]);
+    for (at, byte, why) in [
+        (0, 5, "no verdict has that number"),
+        (7, 9, "a name beyond the names"),
+        (15, 5, "neither IPv4 nor IPv6"),
+        (13, 33, "half an address"),
+    ] {
+        let mut bad = bytes.clone();
+        bad[at] = byte;
+        assert_eq!(Found::decode(&bad), Err(DecodeError::BadField), "{why}");
+    }
+}
+
 fn decode_all(bytes: &[u8]) {
     let _ = Header::decode(bytes);
     let _ = SocketName::decode(bytes);
@@ -193,6 +216,7 @@ fn decode_all(bytes: &[u8]) {
         let frame = encoded(|buf| request.encode(id, buf));
         assert_eq!(Request::decode(&frame), Ok((id, request)));
     }
+    let _ = Found::decode(bytes);
     if let Ok((op, id, status, reply)) = Reply::decode(bytes) {
         let frame = encoded(|buf| reply.encode(op, id, status, buf));
         assert_eq!(Reply::decode(&frame), Ok((op, id, status, reply)));
@@ -209,6 +233,8 @@ struct Parts {
     flags: u8,
     v6: bool,
     bytes: Vec<u8>,
+    /// Addresses as a list has them.
+    list: Vec<u8>,
     local: SockAddr,
     peer: SockAddr,
 }
@@ -222,7 +248,7 @@ impl Parts {
         let program = &self.bytes[..self.bytes.len().min(MAX_PROGRAM_LEN)];
         let (pid, addr, flags) = (self.a, self.local, self.flags);
         let (level, name) = (self.b, self.c);
-        match self.pick % 14 {
+        match self.pick % 20 {
             0 => Request::Hello { pid, program },
             1 => Request::Attach { pid, program },
             2 => Request::Socket {
@@ -248,13 +274,33 @@ impl Parts {
             },
             11 => Request::Shutdown { how: flags % 3 },
             12 => Request::Interface { position: flags },
-            _ => Request::Accepted,
+            13 => Request::Accepted,
+            _ => Request::Resolve(self.question()),
+        }
+    }
+
+    fn question(&self) -> Question<'_> {
+        let name = self.bytes.as_slice();
+        match self.pick % 6 {
+            0 => Question::Addresses {
+                family: self.v6.then(|| self.family()),
+                name,
+            },
+            1 => Question::Names { ip: self.peer.ip },
+            2 => Question::Message(name),
+            3 => Question::Search {
+                class: u16::from(self.flags),
+                kind: self.peer.port,
+                name,
+            },
+            4 => Question::Families,
+            _ => Question::Order(&self.list),
         }
     }
 
     fn reply(&self) -> (Op, u32, Reply<'_>) {
         let (local, peer) = (self.local, self.peer);
-        match self.pick % 10 {
+        match self.pick % 11 {
             0 => (Op::Bind, self.a.max(1), Reply::Failed(self.a.max(1))),
             1 => (Op::Hello, self.a, Reply::Hello(self.hello())),
             2 => (Op::Attach, self.a, Reply::Hello(self.hello())),
@@ -273,7 +319,11 @@ impl Parts {
             }
             7 => (Op::GetSockOpt, 0, Reply::Value(&self.bytes)),
             8 => (Op::Interface, 0, Reply::Interface(self.interface())),
-            _ => (Op::Shutdown, 0, Reply::Done),
+            9 => (Op::Shutdown, 0, Reply::Done),
+            _ => {
+                let (more, bytes) = (self.v6, self.bytes.as_slice());
+                (Op::Resolve, 0, Reply::Part { more, bytes })
+            }
         }
     }
 
@@ -330,6 +380,10 @@ fn request_parts() -> impl Strategy<Value = Parts> {
             flags,
             v6,
             bytes,
+            list: [local, peer]
+                .iter()
+                .flat_map(|addr| encode_address(addr.ip))
+                .collect(),
             local,
             peer,
         },
