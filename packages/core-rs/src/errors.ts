@@ -46,6 +46,11 @@ export const ERRORS = {
   NETCON_ADDRESS_CONFLICT: { status: 400, hint: 'give the host and the stack different addresses of one network' },
   NETCON_OPTION_BAD: { status: 400, hint: 'see netcon service --help' },
 
+  NETCON_RESOLVER_BAD: {
+    status: 400,
+    hint: 'write --resolver 10.77.0.1, --resolver 10.77.0.1:5353 or --resolver [fd77::1]:53',
+  },
+
   NETCON_POLICY_UNKNOWN: { status: 400, hint: 'use user:NAME, group:NAME (names or numbers of this machine) or all' },
   NETCON_POLICY_REFUSED: {
     status: 403,

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { fromNative, NetconError } from './errors.js';
-import type { Channel, Engine, EngineOptions, ExecOptions } from './types.js';
+import type { Channel, Engine, EngineOptions, ExecOptions, StackClient } from './types.js';
 
 export * from './errors.js';
 export type * from './types.js';
@@ -11,6 +11,8 @@ export interface Native {
   openEngine(options: EngineOptions): Engine;
   /** Connects to the RPC socket of a service. */
   connectChannel(path: string): Channel;
+  /** Connects to an engine of this process, to use its stack as that program. */
+  connectStack(path: string, program: string): StackClient;
   /** execve(2): returns only by throwing, with the errno's name in `errno`. */
   execReplace(file: string, argv: string[], env: string[], options: ExecOptions): never;
   /** flock(2) of a descriptor; false if another process holds it. */
@@ -20,6 +22,7 @@ export interface Native {
 interface Addon {
   Engine: new (options: EngineOptions) => Engine;
   Channel: { connect(path: string): Channel };
+  StackClient: { connect(path: string, program: string): StackClient };
   execReplace(file: string, argv: string[], env: string[], options: ExecOptions): void;
   tryLock(fd: number): boolean;
 }
@@ -30,6 +33,7 @@ let loaded: Addon | undefined;
 export const native: Native = {
   openEngine: (options) => guard(() => guarded(new (addon().Engine)(options))),
   connectChannel: (path) => guard(() => guarded(addon().Channel.connect(path))),
+  connectStack: (path, program) => guard(() => guarded(addon().StackClient.connect(path, program))),
   execReplace(file, argv, env, options) {
     guard(() => addon().execReplace(file, argv, env, options));
     throw new NetconError('NETCON_NATIVE_FAILED', `execve of ${file} returned`);

@@ -56,8 +56,18 @@ export interface HelloEvent {
   frame: Uint8Array;
 }
 
+/** A program asks about a name. */
+export interface QuestionEvent {
+  kind: 'question';
+  question: number;
+  session: number;
+  /** The RESOLVE frame as received. */
+  frame: Uint8Array;
+}
+
 export type EngineEvent =
   | HelloEvent
+  | QuestionEvent
   | { kind: 'fatal'; message: string }
   | { kind: 'log'; level: string; message: string };
 
@@ -105,6 +115,8 @@ export interface Engine {
   /** `reply` is the encoded HELLO reply. */
   admit(session: number, maxSockets: number, reply: Uint8Array): void;
   refuse(session: number, reply: Uint8Array): void;
+  /** `errno` is 0 where there is an answer; see crates/wire/src/question.rs. */
+  answer(question: number, errno: number, bytes: Uint8Array): void;
   status(): Promise<EngineStatus>;
   sockets(): Promise<SocketRow[]>;
   sessions(): Promise<SessionRow[]>;
@@ -117,6 +129,15 @@ export interface Channel {
   /** SO_PEERCRED: who holds the socket. */
   peer(): { pid: number; uid: number; gid: number };
   close(): void;
+}
+
+/** Sockets of the stack's for the service itself; descriptors are the caller's to close. */
+export interface StackClient {
+  /** To be called first: says HELLO, which the service answers while this waits. */
+  join(): Promise<number>;
+  datagram(v6: boolean): number;
+  /** A connected TCP socket. */
+  stream(ip: string, port: number, timeoutMs: number): Promise<number>;
 }
 
 export interface ExecOptions {

@@ -204,6 +204,7 @@ impl Engine {
         if let Some(index) = session.record {
             self.records.clear(index);
         }
+        self.questions.forget(id);
         // Its sockets may live on in other processes: only the kernel knows.
         self.reap_due |= session.sockets > 0;
     }

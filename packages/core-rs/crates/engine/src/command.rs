@@ -27,6 +27,15 @@ pub enum Command {
         /// The HELLO reply to send, a whole frame.
         reply: Vec<u8>,
     },
+    /// The answer to a question about a name.
+    Answer {
+        /// From [`crate::AskedQuestion::question`].
+        question: u32,
+        /// Why there is none, or 0.
+        errno: u32,
+        /// What `netcon_wire::Question` says of it.
+        bytes: Vec<u8>,
+    },
     /// Totals.
     Status(Sender<Status>),
     /// All sockets.

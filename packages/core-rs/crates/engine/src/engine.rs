@@ -27,6 +27,7 @@ use crate::error::OpenError;
 use crate::interfaces::interfaces;
 use crate::links::{LinkSink, SlabRings, open_link};
 use crate::native::Native;
+use crate::questions::{AskedQuestion, Questions};
 use crate::records::{Record, Records};
 use crate::sessions::{Hello, Sessions};
 use crate::table::{Role, SocketKey, Table};
@@ -51,6 +52,8 @@ const MAC: [u8; 6] = [0x02, b'n', b'e', b't', b'c', b'n'];
 pub enum Event {
     /// A program asks to join.
     Hello(Hello),
+    /// A program asks about a name.
+    Question(AskedQuestion),
     /// The owner should be told; the engine goes on.
     Warning(String),
     /// The engine cannot go on; its thread ends.
@@ -79,6 +82,7 @@ pub struct Engine {
     left: Vec<(u32, Record)>,
     pub(crate) table: Table,
     pub(crate) sessions: Sessions,
+    pub(crate) questions: Questions,
     pub(crate) rpc: OwnedFd,
     /// Given up when there is no other descriptor left.
     pub(crate) spare: Option<fs::File>,
@@ -109,6 +113,7 @@ pub struct Engine {
 pub(crate) struct Counters {
     pub(crate) turns: u64,
     pub(crate) requests: u64,
+    pub(crate) questions: u64,
     pub(crate) bad_frames: u64,
     pub(crate) link_received: u64,
     pub(crate) link_sent: u64,
@@ -208,6 +213,7 @@ impl Engine {
             left,
             table: Table::default(),
             sessions: Sessions::default(),
+            questions: Questions::default(),
             rpc,
             spare: fs::File::open("/dev/null").ok(),
             full_until: 0,
@@ -441,6 +447,11 @@ impl Engine {
                 self.admit(session, max_sockets, &reply);
             }
             Command::Refuse { session, reply } => self.refuse(session, &reply),
+            Command::Answer {
+                question,
+                errno,
+                bytes,
+            } => self.answer_question(question, errno, &bytes),
             Command::Status(answer) => drop(answer.send(self.status())),
             Command::Sockets(answer) => drop(answer.send(self.socket_rows())),
             Command::Sessions(answer) => drop(answer.send(self.session_rows())),

@@ -26,6 +26,7 @@ pub(crate) mod errno {
     //! errno(3), asm-generic/errno.h.
     pub(crate) const EIO: u32 = 5;
     pub(crate) const EBADF: u32 = 9;
+    pub(crate) const EAGAIN: u32 = 11;
     pub(crate) const ENODEV: u32 = 19;
     pub(crate) const EINVAL: u32 = 22;
     pub(crate) const ENFILE: u32 = 23;
@@ -103,6 +104,8 @@ impl Engine {
         let outcome = if fds_lost {
             self.counters.refused += 1;
             Err(Failure(ENFILE))
+        } else if let Request::Resolve(_) = request {
+            self.ask(session, fds.pop(), id, frame)
         } else {
             self.perform(session, &request, fds, id)
         };
@@ -190,7 +193,8 @@ impl Engine {
             Request::Hello { .. }
             | Request::Attach { .. }
             | Request::Socket { .. }
-            | Request::Interface { .. } => {
+            | Request::Interface { .. }
+            | Request::Resolve(_) => {
                 return Err(Failure(EOPNOTSUPP));
             }
         };

@@ -95,6 +95,7 @@ impl Engine {
                 ("turns", c.turns),
                 ("requests", c.requests),
                 ("bad_frames", c.bad_frames),
+                ("name_questions", c.questions),
                 ("sockets_refused", c.refused),
                 ("records_failed", c.records_failed),
                 ("link_received", c.link_received),

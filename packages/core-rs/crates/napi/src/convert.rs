@@ -114,6 +114,7 @@ pub(crate) fn event(event: Event) -> BindingEvent {
         groups: None,
         returning: None,
         frame: None,
+        question: None,
     };
     match event {
         Event::Hello(h) => BindingEvent {
@@ -125,6 +126,13 @@ pub(crate) fn event(event: Event) -> BindingEvent {
             groups: Some(h.groups),
             returning: Some(h.returning),
             frame: Some(h.frame.into()),
+            ..empty
+        },
+        Event::Question(q) => BindingEvent {
+            kind: "question".to_owned(),
+            question: Some(q.question),
+            session: Some(q.session.0),
+            frame: Some(q.frame.into()),
             ..empty
         },
         Event::Warning(message) => BindingEvent {

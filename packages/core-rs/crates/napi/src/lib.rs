@@ -134,6 +134,17 @@ impl Engine {
         });
     }
 
+    /// Answers a question about a name; `errno` is 0 where there is an answer.
+    #[napi]
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn answer(&self, question: u32, errno: u32, bytes: Buffer) {
+        self.handle.send(Command::Answer {
+            question,
+            errno,
+            bytes: bytes.to_vec(),
+        });
+    }
+
     /// Totals.
     #[napi(ts_return_type = "Promise<BindingStatus>")]
     pub fn status(&self) -> AsyncTask<Ask<engine::Status>> {

@@ -48,7 +48,7 @@ pub struct BindingTapReport {
     pub reason: Option<String>,
 }
 
-/// `kind` is "hello" (session to frame), "log" (level, message) or "fatal" (message).
+/// `kind` is "hello" (session to frame), "question" (question, session, frame), "log" (level, message) or "fatal" (message).
 #[napi(object)]
 pub struct BindingEvent {
     pub kind: String,
@@ -61,6 +61,7 @@ pub struct BindingEvent {
     pub groups: Option<Vec<u32>>,
     pub returning: Option<bool>,
     pub frame: Option<Buffer>,
+    pub question: Option<u32>,
 }
 
 #[napi(object)]

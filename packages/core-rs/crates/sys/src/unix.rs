@@ -264,6 +264,24 @@ pub fn recv_record(
     buf: &mut [u8],
     fds: &mut Vec<OwnedFd>,
 ) -> io::Result<Received> {
+    recv_message(fd, buf, fds, libc::MSG_DONTWAIT)
+}
+
+/// [`recv_record`], waiting for it; for clients.
+pub fn recv_record_wait(
+    fd: BorrowedFd<'_>,
+    buf: &mut [u8],
+    fds: &mut Vec<OwnedFd>,
+) -> io::Result<Received> {
+    recv_message(fd, buf, fds, 0)
+}
+
+fn recv_message(
+    fd: BorrowedFd<'_>,
+    buf: &mut [u8],
+    fds: &mut Vec<OwnedFd>,
+    flags: libc::c_int,
+) -> io::Result<Received> {
     fds.clear();
     let mut control = Control([0; 64]);
     let mut iov = libc::iovec {
@@ -280,11 +298,7 @@ pub fn recv_record(
         // SAFETY: recvmsg(2) writes at most `buf.len()` bytes through the one iovec and 64 bytes of
         // control data; both live across the call.
         check_len(unsafe {
-            libc::recvmsg(
-                fd.as_raw_fd(),
-                &raw mut msg,
-                libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC,
-            )
+            libc::recvmsg(fd.as_raw_fd(), &raw mut msg, flags | libc::MSG_CMSG_CLOEXEC)
         })
     })?;
     // SAFETY: the macros walk `msg.msg_control` within `msg_controllen`, both as the kernel left

@@ -16,11 +16,11 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use netcon_engine::{Command, Config, Engine, Event, Handle, SocketRow, client};
+use netcon_engine::{AskedQuestion, Command, Config, Engine, Event, Handle, SocketRow, client};
 use netcon_sys::unix::{self, Kind};
 use netcon_wire::{
-    CONNECT_NONBLOCKING, CONNECT_WAIT, Family, HelloReply, MAX_ADDRESSES, MAX_FRAME, Op, Reply,
-    Request, SockAddr, SocketKind,
+    CONNECT_NONBLOCKING, CONNECT_WAIT, Family, HelloReply, MAX_ADDRESSES, MAX_FRAME, Op, Question,
+    Reply, Request, SockAddr, SocketKind,
 };
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -75,6 +75,9 @@ impl Service {
         let answer = handle.clone();
         std::thread::spawn(move || {
             while let Ok(event) = inbox.recv() {
+                if let Event::Question(asked) = &event {
+                    answer_question(&answer, asked);
+                }
                 if let Event::Hello(hello) = event {
                     let Ok((id, _)) = Request::decode(&hello.frame) else {
                         continue;
@@ -151,6 +154,34 @@ impl Drop for Service {
     }
 }
 
+/// A name that is never answered.
+pub const SILENT: &[u8] = b"silent";
+
+/// What "long" is answered by.
+pub fn long_answer() -> Vec<u8> {
+    (0..60_000u32)
+        .map(|i| i.to_le_bytes()[0] ^ i.to_le_bytes()[1])
+        .collect()
+}
+
+fn answer_question(handle: &Handle, asked: &AskedQuestion) {
+    let name = match Request::decode(&asked.frame) {
+        Ok((_, Request::Resolve(Question::Addresses { name, .. }))) => name,
+        other => panic!("{other:?}"),
+    };
+    let (errno, bytes) = match name {
+        SILENT => return,
+        b"bad" => (71, Vec::new()),
+        b"long" => (0, long_answer()),
+        _ => (0, b"answer".to_vec()),
+    };
+    handle.send(Command::Answer {
+        question: asked.question,
+        errno,
+        bytes,
+    });
+}
+
 pub struct Program {
     pub channel: OwnedFd,
 }
@@ -163,6 +194,7 @@ pub enum Got {
     Connect(SockAddr, SockAddr),
     Map(netcon_wire::MapReply),
     Value(Vec<u8>),
+    Part(bool, Vec<u8>),
 }
 
 impl Program {
@@ -283,6 +315,7 @@ pub fn receive(from: &OwnedFd) -> (u32, Got, Vec<OwnedFd>) {
                     Reply::Connect { local, peer } => Got::Connect(local, peer),
                     Reply::Map(m) => Got::Map(m),
                     Reply::Value(v) => Got::Value(v.to_vec()),
+                    Reply::Part { more, bytes } => Got::Part(more, bytes.to_vec()),
                     _ => Got::Nothing,
                 };
                 return (status, got, fds);
