@@ -31,6 +31,7 @@ export function serviceDouble(changes: Partial<Service> = {}): Service {
     config: configure({}, { env, cwd: '/', uid: 0, exists: () => false, systemDir: '/run/netcon' }),
     tap: { name: 'netcon0', offload: true, addressesSet: true },
     tapProblem: undefined,
+    resolvers: () => [{ ip: '192.0.2.53', port: 53, via: 'stack' }],
     failed: new Promise(() => {}),
     status: async () => ({
       uptimeMs: 7,

@@ -3,9 +3,10 @@ import pc from 'picocolors';
 
 /** What the service did at its start and how to reach it, in a few lines. */
 export function announce(
-  { config, tap, tapProblem }: Pick<Service, 'config' | 'tap' | 'tapProblem'>,
+  service: Pick<Service, 'config' | 'tap' | 'tapProblem' | 'resolvers'>,
   library?: string,
 ): string {
+  const { config, tap, tapProblem } = service;
   const lines = [`${pc.bold('netcon service')} ${config.name}, pid ${process.pid}`];
   const stack = config.plan.stack.join(', ');
   if (tap !== null) {
@@ -26,12 +27,23 @@ export function announce(
   }
   lines.push(`  stack     ${stack}`);
   if (config.plan.gateways.length > 0) lines.push(`  gateway   ${config.plan.gateways.join(', ')}`);
+  lines.push(`  names     ${names(service.resolvers())}`);
   if (config.fault !== undefined) lines.push(`  faults    ${faults(config.fault)}`);
   if (config.capture !== undefined) lines.push(`  capture   ${config.capture}`);
   lines.push(`  socket    ${config.paths.socket} (may join: ${config.policy.allow.join(', ')})`);
   if (library !== undefined) lines.push(`  library   ${library}`);
   lines.push(`  try       ${hint(config, tap !== null)}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** The DNS servers; one that only the host reaches is asked over the host's network. */
+function names(servers: ReturnType<Service['resolvers']>): string {
+  if (servers.length === 0) return '/etc/hosts only, as asked';
+  const shown = servers.map(({ ip, port, via }) => {
+    const address = port === 53 ? ip : ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
+    return via === 'host' ? `${address} (over the host's network)` : address;
+  });
+  return `by DNS: ${shown.join(', ')}`;
 }
 
 function hint(config: Service['config'], hasTap: boolean): string {

@@ -42,6 +42,8 @@ function addService(program: Command, state: State): void {
       collect,
     )
     .option('--gateway <ip>', 'where packets for other networks go; repeatable, one per family', collect)
+    .option('--resolver <address>', 'a DNS server, IP or IP:PORT; repeatable (default: those of resolv.conf)', collect)
+    .option('--no-dns', 'look names up in /etc/hosts only')
     .option('--socket <path>', "the service's socket")
     .option('--name <name>', 'a name, for several services side by side (default: netcon)')
     .option('--allow <who>', 'user:NAME, group:NAME or all may join; repeatable (default: your user)', collect)

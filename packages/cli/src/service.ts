@@ -21,6 +21,8 @@ export interface ServiceFlags {
   offload?: boolean;
   maxSessions?: number;
   maxSockets?: number;
+  resolver?: string[];
+  dns?: boolean;
 }
 
 /** Runs the service until a signal, the end of the app, or its own failure; leaves nothing behind. */
@@ -77,7 +79,7 @@ function untilSignal(): Promise<void> {
 }
 
 function optionsOf(flags: ServiceFlags): ServiceOptions {
-  const { tap, address, hostAddress, gateway, library: _, ...same } = flags;
+  const { tap, address, hostAddress, gateway, library: _, resolver, dns, ...same } = flags;
   return {
     ...same,
     ...(typeof tap === 'string' && { tap }),
@@ -85,6 +87,8 @@ function optionsOf(flags: ServiceFlags): ServiceOptions {
     ...(address && { addresses: address }),
     ...(hostAddress && { hostAddresses: hostAddress }),
     ...(gateway && { gateways: gateway }),
+    ...(resolver && { resolvers: resolver }),
+    ...(dns === false && { resolvers: false as const }),
   };
 }
 

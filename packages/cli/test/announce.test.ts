@@ -4,7 +4,7 @@ import { NetconError } from '@netcon/api/local';
 import type { Service } from '@netcon/api/server';
 import { announce } from '../src/announce.js';
 
-type Shown = Pick<Service, 'config' | 'tap' | 'tapProblem'>;
+type Shown = Pick<Service, 'config' | 'tap' | 'tapProblem' | 'resolvers'>;
 
 test('a service with a tap tells its addresses and how to reach the host', () => {
   const lines = announce(shown({ tap: { name: 'netcon0', offload: true, addressesSet: true } }));
@@ -40,6 +40,16 @@ test('why there is no tap is told, with the remedy', () => {
   assert.match(lines, /curl http:\/\/10\.77\.0\.2\//);
 });
 
+test('which servers are asked for names is told, and over which network', () => {
+  const resolvers: Shown['resolvers'] = () => [
+    { ip: '127.0.0.53', port: 53, via: 'host' },
+    { ip: 'fd77::1', port: 5353, via: 'stack' },
+  ];
+  const lines = announce(shown({ resolvers }));
+  assert.match(lines, /names {5}by DNS: 127\.0\.0\.53 \(over the host's network\), \[fd77::1\]:5353\n/);
+  assert.match(announce(shown({})), /names {5}\/etc\/hosts only, as asked\n/);
+});
+
 function shown(changes: Partial<Shown>): Shown {
   const config = {
     name: 'netcon',
@@ -47,5 +57,5 @@ function shown(changes: Partial<Shown>): Shown {
     plan: { stack: ['10.77.0.2/24'], host: ['10.77.0.1/24'], gateways: [] },
     policy: { allow: ['user:root'] },
   } as unknown as Service['config'];
-  return { config, tap: null, tapProblem: undefined, ...changes };
+  return { config, tap: null, tapProblem: undefined, resolvers: () => [], ...changes };
 }

@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import { type FaultOptions, NetconError } from '@netcon/core-rs';
 import { type AddressPlan, planAddresses } from './addresses.js';
 import { parseFault } from './fault.js';
+import { formatIp, parseIp } from './ip.js';
 import { type ServicePaths, type Surroundings, servicePaths } from './paths.js';
 import { createPolicy, type Lookup, type Policy } from './policy.js';
+import type { Server } from './resolver/resolv-conf.js';
 
 export const DEFAULT_TAP = 'netcon0';
 
@@ -23,6 +25,10 @@ export interface ServiceOptions {
   offload?: boolean;
   maxSessions?: number;
   maxSockets?: number;
+  /** `IP`, `IP:PORT` or `[IP]:PORT` of DNS servers; without them those of resolv.conf. False for no DNS. */
+  resolvers?: string[] | false;
+  /** Instead of /etc/resolv.conf. */
+  resolvConf?: string;
 }
 
 /** Options checked and completed; nothing has been opened yet. */
@@ -37,6 +43,9 @@ export interface ServiceConfig {
   fault: FaultOptions | undefined;
   maxSessions: number;
   maxSockets: number;
+  /** Servers that were named, or false where names are not looked up by DNS. */
+  resolvers: Server[] | false;
+  resolvConf: string;
 }
 
 /** Checks options before anything is opened. */
@@ -61,7 +70,20 @@ export function configure(options: ServiceOptions, at: Surroundings, lookup?: Lo
     fault: options.fault === undefined ? undefined : parseFault(options.fault),
     maxSessions: positive('--max-sessions', options.maxSessions ?? 4096),
     maxSockets: positive('--max-sockets', options.maxSockets ?? defaultMaxSockets()),
+    resolvers: options.resolvers === false ? false : (options.resolvers ?? []).map(parseResolver),
+    resolvConf: options.resolvConf ?? '/etc/resolv.conf',
   };
+}
+
+/** A server that the user names is asked over netcon's network. */
+function parseResolver(text: string): Server {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const octets = parseIp(bracketed ?? plain ?? text);
+  const number = Number(port ?? 53);
+  if (octets === undefined || number < 1 || number > 65_535) {
+    throw new NetconError('NETCON_RESOLVER_BAD', `--resolver ${text}: not an address, or not a port`);
+  }
+  return { ip: formatIp(octets), port: number, via: 'stack' };
 }
 
 function positive(option: string, value: number): number {

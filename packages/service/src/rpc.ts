@@ -6,5 +6,6 @@ export * from './rpc/addr.js';
 export * from './rpc/client.js';
 export { RpcDecodeError } from './rpc/cursor.js';
 export { decodeHeader, frameId, Op, type OpName, VERSION_MAJOR, VERSION_MINOR } from './rpc/frame.js';
+export type { Question } from './rpc/question.js';
 export * from './rpc/reply.js';
 export * from './rpc/request.js';

@@ -7,6 +7,7 @@ import {
   type Native,
   NetconError,
   native,
+  type QuestionEvent,
   type SessionRow,
   type SocketRow,
   type TapReport,
@@ -16,6 +17,15 @@ import { type Admission, judge } from './admission.js';
 import { claim } from './files.js';
 import { configure, type ServiceConfig, type ServiceOptions } from './options.js';
 import type { Surroundings } from './paths.js';
+import { answerQuestion } from './resolver/answers.js';
+import { Resolver } from './resolver/lookup.js';
+import { joinEngine, serviceNetwork } from './resolver/network.js';
+import type { Reach } from './resolver/order.js';
+import type { Server } from './resolver/resolv-conf.js';
+import { decodeRequest } from './rpc/request.js';
+
+/** Linux's errno for a message that makes no sense. */
+const EPROTO = 71;
 
 /** A running service, as the admin API and the commands see it. */
 export interface Service {
@@ -23,6 +33,8 @@ export interface Service {
   readonly tap: TapReport | null;
   /** Why there is no tap although one was asked for; the service then serves programs among themselves. */
   readonly tapProblem: NetconError | undefined;
+  /** The DNS servers that would be asked now; empty if names are not looked up by DNS. */
+  resolvers(): Server[];
   /** Settles when the engine fails; never rejects. */
   readonly failed: Promise<NetconError>;
   status(): Promise<EngineStatus>;
@@ -48,7 +60,7 @@ export async function startService(options: ServiceOptions, around: Around): Pro
   const clean = claim(config.paths, api);
   try {
     const { engine, tapProblem } = openEngine(config, api);
-    return serve(config, engine, tapProblem, clean, around.log);
+    return serve(config, engine, tapProblem, clean, around.log, api);
   } catch (thrown) {
     clean('failure');
     throw thrown;
@@ -61,6 +73,7 @@ function serve(
   tapProblem: NetconError | undefined,
   clean: (after: 'end' | 'failure') => void,
   log: Log,
+  api: Native,
 ): Service {
   // The socket is made 0600 (umask); it opens to others when something stands behind it that knows who may join.
   const shared = config.policy.open || process.geteuid?.() === 0;
@@ -74,8 +87,10 @@ function serve(
   const failed = new Promise<NetconError>((resolve) => {
     fail = resolve;
   });
+  const names = createNames(config, engine, api);
   engine.start((event) => {
-    handleEvent(event, engine, admission, config.maxSockets, log, fail);
+    if (event.kind === 'question') void names.answer(event);
+    else handleEvent(event, engine, admission, config.maxSockets, log, fail);
   });
   let stopping: Promise<void> | undefined;
   return {
@@ -83,18 +98,49 @@ function serve(
     tap: engine.tap,
     tapProblem,
     failed,
-    status: () => engine.status(),
+    resolvers: names.servers,
+    status: async () => {
+      const status = await engine.status();
+      return { ...status, counters: { ...status.counters, ...names.counters() } };
+    },
     sockets: () => engine.sockets(),
     sessions: () => engine.sessions(),
     stop() {
+      names.close();
       stopping ??= engine.stop().finally(() => clean('end'));
       return stopping;
     },
   };
 }
 
+/** Looks names up for programs, over the stack that they use. */
+function createNames(config: ServiceConfig, engine: Engine, api: Native) {
+  const network = serviceNetwork(() => joinEngine(() => api.connectStack(config.paths.socket, 'netcon-resolver')));
+  const { resolvers: servers, resolvConf } = config;
+  const resolver = servers === false ? undefined : new Resolver({ network, servers, resolvConf });
+  const reach: Reach = {
+    addresses: config.plan.stack,
+    gateways: config.plan.gateways,
+    hasLink: engine.tap !== null,
+  };
+  return {
+    servers: () => resolver?.servers() ?? [],
+    counters: () => resolver?.counters ?? {},
+    close: () => network.close(),
+    async answer({ question, frame }: QuestionEvent): Promise<void> {
+      try {
+        const { request } = decodeRequest(frame);
+        if (request.op !== 'Resolve') throw new Error(`not a question: ${request.op}`);
+        engine.answer(question, 0, await answerQuestion(request.question, resolver, reach));
+      } catch {
+        engine.answer(question, EPROTO, new Uint8Array());
+      }
+    },
+  };
+}
+
 function handleEvent(
-  event: EngineEvent,
+  event: Exclude<EngineEvent, QuestionEvent>,
   engine: Engine,
   admission: Admission,
   maxSockets: number,

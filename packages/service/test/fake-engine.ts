@@ -7,6 +7,7 @@ import { encodeRequest } from '../src/rpc.js';
 export class FakeEngine implements Engine {
   readonly tap: Engine['tap'];
   readonly verdicts: { session: number; admitted: boolean; reply: Uint8Array }[] = [];
+  readonly answers: { question: number; errno: number; bytes: Uint8Array }[] = [];
   sessionCount = 0;
   stops = 0;
   private onEvent: (event: EngineEvent) => void = () => {};
@@ -27,6 +28,11 @@ export class FakeEngine implements Engine {
 
   refuse(session: number, reply: Uint8Array): void {
     this.verdicts.push({ session, admitted: false, reply });
+    this.heard();
+  }
+
+  answer(question: number, errno: number, bytes: Uint8Array): void {
+    this.answers.push({ question, errno, bytes });
     this.heard();
   }
 
@@ -91,6 +97,9 @@ export function fakeNative(...failures: NetconError[]): Native & { engines: Fake
       // A path with "live" in it has a listener, of another kind.
       const errno = path.includes('live') ? 'EPROTOTYPE' : 'ECONNREFUSED';
       throw new NetconError('NETCON_NATIVE_FAILED', 'no channels here', { errno });
+    },
+    connectStack() {
+      throw new NetconError('NETCON_NATIVE_FAILED', 'no stack here');
     },
     execReplace() {
       throw new NetconError('NETCON_NATIVE_FAILED', 'no exec here');

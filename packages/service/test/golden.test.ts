@@ -35,6 +35,12 @@ const requests: Record<string, Request> = {
   'socket.udp': { op: 'Socket', family: 4, flags: 2, kind: 1 },
   'socket.ping': { op: 'Socket', family: 6, flags: 0, kind: 3 },
   interface: { op: 'Interface', position: 1 },
+  'resolve.addresses': { op: 'Resolve', question: { kind: 'Addresses', family: 6, name: 'www.example' } },
+  'resolve.names': { op: 'Resolve', question: { kind: 'Names', ip: '192.0.2.7' } },
+  'resolve.message': { op: 'Resolve', question: { kind: 'Message', message: Uint8Array.of(0, 1, 1, 0) } },
+  'resolve.search': { op: 'Resolve', question: { kind: 'Search', class: 1, type: 15, name: 'example' } },
+  'resolve.families': { op: 'Resolve', question: { kind: 'Families' } },
+  'resolve.order': { op: 'Resolve', question: { kind: 'Order', addresses: ['192.0.2.7'] } },
 };
 
 const replies: Record<string, Omit<Reply, 'id'>> = {
@@ -83,6 +89,7 @@ const replies: Record<string, Omit<Reply, 'id'>> = {
       ],
     },
   },
+  resolve: { op: 'Resolve', status: 0, body: { kind: 'Part', more: true, bytes: Uint8Array.of(1, 2, 3) } },
 };
 
 const golden = new Map(

@@ -127,6 +127,18 @@ for (const tap of ['', 'x'.repeat(16), 'a b', 'a/b', '.', '..', 'tap%d']) {
   });
 }
 
+test('resolvers are addresses with a port or without, asked over the stack', () => {
+  const resolvers = ['10.77.0.1', '10.77.0.1:5353', 'fd77::1', '[fd77::1]', '[FD77::1]:5353', '127.0.0.1'];
+  const said = configure({ resolvers }, user, lookup).resolvers || [];
+  const shown = said.map(({ ip, port, via }) => `${ip} ${port} ${via}`);
+  const v6 = ['fd77::1 53 stack', 'fd77::1 53 stack', 'fd77::1 5353 stack'];
+  assert.deepEqual(shown, ['10.77.0.1 53 stack', '10.77.0.1 5353 stack', ...v6, '127.0.0.1 53 stack']);
+  assert.equal(configure({ resolvers: false }, user, lookup).resolvers, false);
+  for (const bad of ['', 'dns.test', '10.77.0.1:', '10.77.0.1:0', '10.77.0.1:65536', '[fd77::1', 'fd77::1%eth0']) {
+    assert.throws(() => configure({ resolvers: [bad] }, user, lookup), { code: 'NETCON_RESOLVER_BAD' }, bad);
+  }
+});
+
 test('limits are positive numbers', () => {
   for (const maxSessions of [0, -1, 1.5, Number.NaN, 2e6]) {
     assert.throws(() => configure({ maxSessions }, user, lookup), { code: 'NETCON_OPTION_BAD' });

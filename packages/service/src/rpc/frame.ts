@@ -26,6 +26,7 @@ export const Op = {
   Shutdown: 12,
   Accepted: 13,
   Interface: 14,
+  Resolve: 15,
 } as const;
 
 export type OpName = keyof typeof Op;

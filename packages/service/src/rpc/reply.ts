@@ -8,6 +8,8 @@ import { MAX_OPTION_LEN } from './request.js';
 export const MAX_ADDRESSES = 8;
 /** Longest message for people in a HELLO reply, bytes of UTF-8. */
 export const MAX_MESSAGE_LEN = 512;
+/** Most bytes of an answer in one part. */
+export const MAX_PART = 1000;
 
 /** What a socket has become, in the order of the numbers on the wire. */
 export const SOCKET_STATES = ['Fresh', 'Listening', 'Connecting', 'Connected', 'Failed'] as const;
@@ -37,7 +39,8 @@ export type ReplyBody =
   | ({ kind: 'Map' } & MapReply)
   | { kind: 'Value'; value: Uint8Array }
   | ({ kind: 'Interface' } & Interface)
-  | { kind: 'Done' };
+  | { kind: 'Done' }
+  | { kind: 'Part'; more: boolean; bytes: Uint8Array };
 
 /** A decoded reply; `status` is a Linux errno, 0 for success. */
 export interface Reply {
@@ -97,6 +100,10 @@ function write(w: Writer, body: ReplyBody): void {
     case 'Interface':
       writeInterface(w, body);
       break;
+    case 'Part':
+      w.u8(body.more ? 1 : 0);
+      w.sized(body.bytes, MAX_PART);
+      break;
     case 'Failed':
     case 'Done':
       break;
@@ -133,6 +140,8 @@ function read(op: OpName, status: number, r: Reader): ReplyBody {
     case 'Shutdown':
     case 'Accepted':
       return { kind: 'Done' };
+    case 'Resolve':
+      return { kind: 'Part', more: r.u8() !== 0, bytes: r.sized(MAX_PART) };
   }
 }
 

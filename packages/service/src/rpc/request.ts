@@ -1,6 +1,7 @@
 import { type Family, readAddr, readFamily, type SockAddr, writeAddr, writeFamily } from './addr.js';
 import { Reader, RpcDecodeError, type Writer } from './cursor.js';
 import { decodeHeader, encodeFrame, Op, type OpName, opName } from './frame.js';
+import { type Question, readQuestion, writeQuestion } from './question.js';
 
 /** Longest program name, bytes. */
 export const MAX_PROGRAM_LEN = 64;
@@ -18,7 +19,8 @@ export type Request =
   | { op: 'GetSockOpt'; level: number; name: number; len: number }
   | { op: 'SetSockOpt'; level: number; name: number; value: Uint8Array }
   | { op: 'Shutdown'; how: number }
-  | { op: 'Interface'; position: number };
+  | { op: 'Interface'; position: number }
+  | { op: 'Resolve'; question: Question };
 
 /** The frame of a request. */
 export function encodeRequest(id: number, request: Request): Uint8Array {
@@ -71,6 +73,9 @@ function write(w: Writer, request: Request): void {
     case 'Interface':
       w.u8(request.position);
       break;
+    case 'Resolve':
+      writeQuestion(w, request.question);
+      break;
     case 'Map':
     case 'GetSockName':
     case 'GetPeerName':
@@ -103,6 +108,8 @@ function read(op: OpName, r: Reader): Request {
     }
     case 'Interface':
       return { op, position: r.u8() };
+    case 'Resolve':
+      return { op, question: readQuestion(r) };
     case 'Map':
     case 'GetSockName':
     case 'GetPeerName':
