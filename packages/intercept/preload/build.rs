@@ -8,7 +8,8 @@ fn main() {
     for arg in [
         "-nostdlib",
         "-nostartfiles",
-        "-Wl,-soname,libnetcon.so",
+        // As a module of glibc's name service switch, src/hooks/nss.rs.
+        "-Wl,-soname,libnss_netcon.so.2",
         // Never unloaded: its functions are the program's socket calls.
         "-Wl,-z,nodelete",
     ] {

@@ -10,7 +10,10 @@ mod exec;
 mod fds;
 mod interfaces;
 mod names;
+mod nss;
+mod packer;
 mod raw;
+mod resolver;
 mod socket;
 mod uring;
 

@@ -26,6 +26,7 @@ mod message;
 mod ops;
 mod ranges;
 mod real;
+mod resolve;
 mod rpc;
 mod sandbox;
 mod sys;

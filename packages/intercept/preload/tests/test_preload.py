@@ -157,15 +157,16 @@ class WithoutService(unittest.TestCase):
         )
         self.assertEqual(done.stdout, "127.0.0.1\n", done.stderr)
 
-    def test_name_that_needs_a_server_fails_and_numbers_resolve(self):
+    def test_without_a_service_names_are_to_be_tried_again_and_files_and_numbers_resolve(self):
         done = run(
             """
             print(socket.getaddrinfo('192.0.2.7', 80, type=socket.SOCK_STREAM)[0][4])
+            print(socket.gethostbyname('localhost'))
             try: socket.getaddrinfo('netcon-test.invalid', 80)
-            except socket.gaierror as e: print(e.errno == socket.EAI_NONAME)
+            except socket.gaierror as e: print(e.errno == socket.EAI_AGAIN)
             """
         )
-        self.assertEqual(done.stdout, "('192.0.2.7', 80)\nTrue\n", done.stderr)
+        self.assertEqual(done.stdout, "('192.0.2.7', 80)\n127.0.0.1\nTrue\n", done.stderr)
 
 
 class Admission(unittest.TestCase):
