@@ -18,7 +18,7 @@ const FLAGS = [
 ];
 
 /** What a program is linked against besides libc. */
-const LIBRARIES = { 'uring.c': ['-luring'] };
+const LIBRARIES = { 'uring.c': ['-luring'], 'look-ups.c': ['-lresolv'] };
 /** musl's headers come without the kernel's: of programs/ only what needs none. */
 const ALSO_MUSL = ['http-get'];
 const [DIFFERENTIAL, PROGRAMS] = SOURCES;
