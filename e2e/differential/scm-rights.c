@@ -28,9 +28,66 @@ static int take(int over)
 	return fd;
 }
 
+/* Two programs that share nothing but a path: one takes the sockets of the other. */
+static void by_path(char *self)
+{
+	printf("-- another program\n");
+	struct sockaddr_un path = {.sun_family = AF_UNIX};
+	snprintf(path.sun_path, sizeof path.sun_path, "/tmp/netcon-scm-%d-%d", family, getpid());
+	int meet = socket(AF_UNIX, SOCK_STREAM, 0);
+	CALL(bind(meet, (struct sockaddr *)&path, sizeof path));
+	CALL(listen(meet, 1));
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0) {
+		for (int fd = 3; fd < 1024; fd++)
+			close(fd);
+		execl(self, self, family == AF_INET6 ? "6" : "4", "taker", path.sun_path, NULL);
+		_exit(127);
+	}
+	int over = accept(meet, NULL, NULL), c, s;
+	char b[8];
+	pair(&c, &s);
+	pass(over, s);
+	close(s);
+	CALL(write(c, "hello", 5));
+	CALL(read_all(c, b, 5));
+	CALL(read(c, b, 1));
+	Addr at;
+	int l = listener(4, &at);
+	pass(over, l);
+	close(l);
+	int again = client(&at);
+	CALL(read_all(again, b, 5));
+	reap(pid, "taker");
+	close(c), close(again), close(over), close(meet);
+	unlink(path.sun_path);
+}
+
+static int taker(const char *path)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+	int over = socket(AF_UNIX, SOCK_STREAM, 0);
+	char b[8];
+	if (connect(over, (struct sockaddr *)&to, sizeof to) < 0)
+		die("connect");
+	int s = take(over);
+	if (read_all(s, b, 5) != 5 || write_all(s, b, 5) != 5)
+		die("the connected socket");
+	close(s);
+	int l = take(over);
+	s = accepted(l);
+	if (write_all(s, "taken", 5) != 5)
+		die("the accepted socket");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	start(argc, argv);
+	if (argc > 3)
+		return taker(argv[3]);
 	int over[2];
 	char b[8];
 	CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, over));
@@ -108,5 +165,6 @@ int main(int argc, char **argv)
 	pass(over[0], c);
 	pass(over[0], l);
 	reap(pid, "receiver");
+	by_path(argv[0]);
 	return 0;
 }
