@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { LATBENCH, MEASURES, startServers } from './lib/measures.mjs';
 import { makeHost, netconNetwork, removeAll, vethNetwork } from './lib/networks.mjs';
 import { stopAll } from './lib/processes.mjs';
-import { describeMachine, table, writePage } from './lib/report.mjs';
+import { commit, describeMachine, table, writePage } from './lib/report.mjs';
 
 const USAGE = `Usage: pnpm bench [--rounds N] [--quick] [--only veth|netcon] [--measures a,b] [--no-write]
 
@@ -58,15 +58,6 @@ function buildTool() {
   execFileSync(process.env.CC ?? 'cc', [...flags, '-o', LATBENCH, source], { stdio: 'inherit' });
 }
 
-function commit() {
-  try {
-    const git = (...args) => execFileSync('git', ['-C', root, ...args], { encoding: 'utf8' }).trim();
-    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '-uno') ? ' with changes' : '');
-  } catch {
-    return 'unknown';
-  }
-}
-
 async function measureAll(networks, servers, wanted) {
   const results = {};
   for (let round = 1; round <= wanted.rounds; round++) {
@@ -92,7 +83,7 @@ async function main() {
   if (process.getuid?.() !== 0) throw new Error('needs root: it makes network namespaces');
   buildTool();
   const directory = mkdtempSync(join(tmpdir(), 'netcon-bench-'));
-  const run = { date: new Date().toISOString().slice(0, 10), rounds: wanted.rounds, commit: commit() };
+  const run = { date: new Date().toISOString().slice(0, 10), rounds: wanted.rounds, commit: commit(root) };
   try {
     run.machine = describeMachine();
     const host = await makeHost();
@@ -108,7 +99,7 @@ async function main() {
   console.log(`\n${table(run)}`);
   mkdirSync(join(root, 'bench/results'), { recursive: true });
   writeFileSync(join(root, 'bench/results/latest.json'), `${JSON.stringify(run, null, 2)}\n`);
-  if (wanted.write) writePage(join(root, 'docs/performance.md'), table(run));
+  if (wanted.write) writePage(join(root, 'docs/performance.md'), table(run), 'pnpm bench');
 }
 
 async function clean(directory) {

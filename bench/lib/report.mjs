@@ -1,11 +1,9 @@
 // Medians, spread and ratios, as a Markdown table between two markers of a page.
 
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { MEASURES } from './measures.mjs';
-
-const BEGIN = '<!-- bench:begin (written by `pnpm bench`) -->';
-const END = '<!-- bench:end -->';
 
 export function describeMachine() {
   const all = cpus();
@@ -37,7 +35,7 @@ function row([key, text, unit, digits, moreIsBetter], samples) {
   return `| ${text}${sense} | ${unit} | ${cell(veth, digits)} | ${cell(netcon, digits)} | ${ratio} |`;
 }
 
-function cell(values, digits) {
+export function cell(values, digits) {
   if (values.length === 0) return 'not run';
   const [low, middle, high] = [Math.min(...values), median(values), Math.max(...values)].map((n) => n.toFixed(digits));
   return `${middle} (${low} - ${high})`;
@@ -49,10 +47,22 @@ export function median(values) {
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-export function writePage(path, text) {
+/** Replaces what stands between the markers that name this writer. */
+export function writePage(path, text, writer) {
+  const begin = `<!-- bench:begin (written by \`${writer}\`) -->`;
   const page = readFileSync(path, 'utf8');
-  const from = page.indexOf(BEGIN);
-  const to = page.indexOf(END);
-  if (from < 0 || to < from) throw new Error(`${path}: the markers ${BEGIN} and ${END} are missing`);
-  writeFileSync(path, `${page.slice(0, from + BEGIN.length)}\n\n${text}\n\n${page.slice(to)}`);
+  const from = page.indexOf(begin);
+  const to = page.indexOf('<!-- bench:end -->', from);
+  if (from < 0 || to < from) throw new Error(`${path}: the marker ${begin} or its end is missing`);
+  writeFileSync(path, `${page.slice(0, from + begin.length)}\n\n${text}\n\n${page.slice(to)}`);
+}
+
+/** What was measured. */
+export function commit(root) {
+  try {
+    const git = (...args) => execFileSync('git', ['-C', root, ...args], { encoding: 'utf8' }).trim();
+    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '-uno') ? ' with changes' : '');
+  } catch {
+    return 'unknown';
+  }
 }
