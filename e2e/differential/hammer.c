@@ -77,7 +77,7 @@ int main(int argc, char **argv)
 {
 	start(argc, argv);
 	hammer("threads wait in accept", 128, 0);
-	hammer("a short backlog", 2, 0);
+	hammer("as many places in the queue as clients", CLIENTS, 0);
 	hammer("threads wait in poll: most find nothing", 128, 1);
 	return 0;
 }
