@@ -15,6 +15,7 @@ pub(crate) mod interfaces;
 pub(crate) mod message;
 pub(crate) mod names;
 pub(crate) mod options;
+pub(crate) mod queues;
 pub(crate) mod shutdown;
 pub(crate) mod socket;
 pub(crate) mod target;

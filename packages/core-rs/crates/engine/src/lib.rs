@@ -31,6 +31,7 @@ mod show;
 mod sockopts;
 mod stream;
 mod table;
+mod tcp_info;
 mod token;
 
 pub use command::{Command, Handle};

@@ -219,33 +219,3 @@ fn without_pcb(state: SocketState) -> String {
 fn endpoint(addr: SockAddr) -> String {
     std::net::SocketAddr::new(addr.ip, addr.port).to_string()
 }
-
-/// `struct tcp_info` (linux/tcp.h) as far as the stack knows it: state, MSS, unacked.
-pub(crate) fn tcp_info(info: Option<&PcbInfo>) -> Vec<u8> {
-    const LEN: usize = 104;
-    let mut bytes = vec![0u8; LEN];
-    let state: u8 = match info.map_or(TcpState::Closed, |i| i.state) {
-        TcpState::Established => 1,
-        TcpState::SynSent => 2,
-        TcpState::SynReceived => 3,
-        TcpState::FinWait1 => 4,
-        TcpState::FinWait2 => 5,
-        TcpState::TimeWait => 6,
-        TcpState::Closed => 7,
-        TcpState::CloseWait => 8,
-        TcpState::LastAck => 9,
-        TcpState::Listen => 10,
-        TcpState::Closing => 11,
-    };
-    let mss = u32::from(info.map_or(536, |i| i.mss));
-    let mut put = |at: usize, value: u32| {
-        if let Some(slot) = bytes.get_mut(at..at + 4) {
-            slot.copy_from_slice(&value.to_ne_bytes());
-        }
-    };
-    put(0, u32::from(state));
-    put(16, mss); // tcpi_snd_mss
-    put(20, mss); // tcpi_rcv_mss
-    put(84, mss); // tcpi_advmss
-    bytes
-}

@@ -1,14 +1,17 @@
 //! GETSOCKOPT and SETSOCKOPT: an entry's options, and what the stack knows of its connection.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use netcon_wire::Interface;
+use netcon_stack::{Instant, PcbInfo};
+use netcon_sys::unix;
+use netcon_wire::{Interface, LEVEL_NETCON, NETCON_OUTQ, NETCON_OUTQNSD};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, RING};
 use crate::options::{Facts, SO_ERROR, TCP_INFO, level};
 use crate::rpc::Failure;
 use crate::rpc::errno::EIO;
-use crate::table::{Socket, SocketKey};
+use crate::table::{Role, Socket, SocketKey};
+use crate::tcp_info::{Surroundings, tcp_info};
 
 impl Engine {
     /// GETSOCKOPT.
@@ -31,7 +34,24 @@ impl Engine {
             return Ok(error.to_ne_bytes().to_vec());
         }
         if (level, name) == (level::TCP, TCP_INFO) {
-            return Ok(crate::show::tcp_info(info.as_ref()));
+            let around = Surroundings {
+                now: Instant::from_micros(self.now_micros),
+                mtu: mtu.into(),
+                ring: u32::try_from(RING).unwrap_or(u32::MAX),
+            };
+            return Ok(tcp_info(info.as_ref(), around));
+        }
+        if level == LEVEL_NETCON {
+            let octets = match (&socket.role, name) {
+                (Role::Stream(stream), NETCON_OUTQ | NETCON_OUTQNSD) => {
+                    // What the program wrote is in its socket first, in the ring then.
+                    let unread = unix::queued(stream.end.as_fd()).unwrap_or(0);
+                    unread + waiting(info.as_ref(), name == NETCON_OUTQNSD)
+                }
+                _ => 0,
+            };
+            let octets = i32::try_from(octets).unwrap_or(i32::MAX);
+            return Ok(octets.to_ne_bytes().to_vec());
         }
         let facts = Facts {
             mss: info.map_or(536, |i| i.mss),
@@ -86,5 +106,16 @@ pub(crate) fn facts<'a>(socket: &Socket, interfaces: &'a [Interface; 2]) -> Fact
         mtu: 0,
         room: 0,
         interfaces: [lo.name(), link.name()],
+    }
+}
+
+/// Octets in the stack's queue: all, or those that were not sent.
+fn waiting(info: Option<&PcbInfo>, unsent: bool) -> usize {
+    let Some(info) = info else { return 0 };
+    let sent = usize::try_from(info.measures.in_flight).unwrap_or(0);
+    if unsent {
+        info.send_queue.saturating_sub(sent)
+    } else {
+        info.send_queue
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use netcon_wire::{Family, SockAddr};
 use smoltcp::time::Duration;
 
-use crate::Cause;
+use crate::{Cause, Measures};
 
 /// How `bind` treats addresses that others hold; socket(7), ipv6(7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,4 +108,6 @@ pub struct PcbInfo {
     pub rx_bytes: u64,
     /// Bytes written by the program so far.
     pub tx_bytes: u64,
+    /// Round trips, segments, retransmissions; nothing before there is a connection.
+    pub measures: Measures,
 }

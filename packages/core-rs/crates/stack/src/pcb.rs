@@ -18,6 +18,7 @@ use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 
 use crate::flow::FlowKey;
+use crate::meter::{Measures, Meter};
 use crate::ports::Binding;
 use crate::seq::Seq;
 use crate::tcb::Tcb;
@@ -93,6 +94,7 @@ pub(crate) struct Conn {
     /// Payload of a full segment now; the peer's, the link's, or the path's limit.
     pub(crate) mss: u16,
 
+    pub(crate) meter: Meter,
     /// Bytes read from and written to the rings.
     pub(crate) consumed: u64,
     pub(crate) written: u64,
@@ -143,6 +145,7 @@ impl Conn {
             snd_nxt: iss,
             shift: 0,
             mss: 536,
+            meter: Meter::default(),
             consumed: 0,
             written: 0,
             seen: 0,
@@ -184,6 +187,20 @@ impl Conn {
             .plus(1)
             .plus(octets)
             .plus(u32::from(fin_received(self.tcb.state())))
+    }
+
+    fn measures(&self) -> Measures {
+        let in_flight = match self.stage {
+            Stage::Detached => 0,
+            Stage::Embryo | Stage::Connecting | Stage::Open => {
+                u32::try_from(self.snd_nxt.since(self.snd_una)).unwrap_or(0)
+            }
+        };
+        Measures {
+            in_flight,
+            window_shift: self.shift,
+            ..self.meter.seen
+        }
     }
 
     /// The window to advertise, scaled.
@@ -234,6 +251,7 @@ impl Pcb {
             orphan: false,
             rx_bytes: 0,
             tx_bytes: 0,
+            measures: Measures::default(),
         };
         match &self.kind {
             Kind::Idle => {}
@@ -254,6 +272,7 @@ impl Pcb {
                 info.orphan = conn.orphan;
                 info.rx_bytes = conn.consumed;
                 info.tx_bytes = conn.written;
+                info.measures = conn.measures();
             }
         }
         info

@@ -210,6 +210,7 @@ impl Stack {
                 orphan: true,
                 rx_bytes: 0,
                 tx_bytes: 0,
+                measures: crate::Measures::default(),
             };
             (stone.id, info)
         });

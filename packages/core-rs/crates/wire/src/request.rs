@@ -21,6 +21,13 @@ pub const CONNECT_WAIT: u8 = 2;
 /// The address does not count. Answered by `EALREADY`, or `EINVAL` when none is under way.
 pub const CONNECT_DETACH: u8 = 4;
 
+/// GETSOCKOPT: a level of netcon's own, for what programs ask of a socket by other calls.
+pub const LEVEL_NETCON: i32 = 0x4e43;
+/// GETSOCKOPT of [`LEVEL_NETCON`]: an int, `SIOCOUTQ` (tcp(7)): octets written and not acknowledged.
+pub const NETCON_OUTQ: i32 = 1;
+/// GETSOCKOPT of [`LEVEL_NETCON`]: an int, `SIOCOUTQNSD`: octets written and not sent.
+pub const NETCON_OUTQNSD: i32 = 2;
+
 /// What kind of socket SOCKET asks for: on the wire a trailing byte, absent (a stream) in version 1.0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]

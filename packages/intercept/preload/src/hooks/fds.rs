@@ -4,6 +4,7 @@ use core::ffi::c_int;
 
 use super::settle_int;
 use crate::abi;
+use crate::detour::Detour;
 use crate::ops;
 use crate::sandbox;
 use crate::sys::{self, int, nr};
@@ -72,15 +73,25 @@ pub(super) unsafe extern "C" fn fcntl64(fd: c_int, cmd: c_int, arg: usize) -> c_
     unsafe { control(nr::FCNTL, "fcntl", fd, int(cmd), arg) }
 }
 
+/// An ioctl(2) of netcon's sockets that is not the kernel's to answer.
+type Answer = unsafe fn(c_int, u32, usize) -> Detour<c_int>;
+
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn ioctl(fd: c_int, request: usize, arg: usize) -> c_int {
     // The kernel takes an unsigned int (fs/ioctl.c).
     #[allow(clippy::cast_possible_truncation)]
     let what = request as u32;
-    if ops::interfaces::ioctl::is_about_interfaces(what) && !ops::fds::is_hidden(fd) {
+    let answer = if ops::interfaces::ioctl::is_about_interfaces(what) {
+        Some(ops::interfaces::ioctl::ioctl as Answer)
+    } else if ops::queues::is_about_queues(what) {
+        Some(ops::queues::ioctl as Answer)
+    } else {
+        None
+    };
+    if let Some(answer) = answer.filter(|_| !ops::fds::is_hidden(fd)) {
         let args = [Arg::Int(fd), Arg::Hex(what.into()), Arg::Hex(arg as u64)];
         // SAFETY: the program's own call.
-        let outcome = unsafe { ops::interfaces::ioctl::ioctl(fd, what, arg) };
+        let outcome = unsafe { answer(fd, what, arg) };
         return settle_int("ioctl", &args, outcome, || {
             // SAFETY: the program's own call.
             unsafe { sys::call(nr::IOCTL, [int(fd), request, arg, 0, 0, 0]) }

@@ -287,7 +287,7 @@ fn tell(fd: c_int, level: c_int, name: c_int, value: &[u8]) -> Result<c_int, Err
     rpc::call(&request, &[fd], &mut buf).map(|_| 0)
 }
 
-fn ask(
+pub(crate) fn ask(
     fd: c_int,
     level: c_int,
     name: c_int,

@@ -136,6 +136,8 @@ impl Stack {
             .filter(|limit| *limit > 0)
             .unwrap_or(u16::MAX);
         let Some(conn) = pcb.conn_mut() else { return 0 };
+        let (next, mss) = (conn.snd_nxt, conn.mss);
+        conn.meter.sent(tcp.seq, tcp.end(), next, mss, self.now);
         if tcp.end().after(conn.snd_nxt) {
             conn.snd_nxt = tcp.end();
         }

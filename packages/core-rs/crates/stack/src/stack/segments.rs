@@ -93,9 +93,11 @@ impl Stack {
         }
         conn.heard = now;
         conn.probes = 0;
+        conn.meter.received(tcp.payload_len, conn.mss, now);
         if tcp.has(ACK) && !tcp.ack.after(conn.snd_nxt) {
             let window_shut = ip.payload()[14..16] == [0, 0];
             if tcp.ack.after(conn.snd_una) {
+                conn.meter.acknowledged(conn.snd_una, tcp.ack, now);
                 conn.snd_una = tcp.ack;
                 conn.soft = None;
                 conn.progress = now;
