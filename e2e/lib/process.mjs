@@ -6,7 +6,7 @@ import { onEnd } from './cleanup.mjs';
 
 /** Variables of the caller that would change what is tested. */
 const REMOVED =
-  /^(NETCON_.*|LD_PRELOAD|XDG_RUNTIME_DIR|npm_.*|INIT_CWD|NODE_OPTIONS|NODE_TEST_CONTEXT|.*_proxy|.*_PROXY)$/;
+  /^(NETCON_.*|LD_PRELOAD|XDG_RUNTIME_DIR|npm_.*|INIT_CWD|NODE_OPTIONS|NODE_TEST_CONTEXT|(FORCE|NO)_COLOR|.*_proxy|.*_PROXY)$/;
 
 export function cleanEnvironment(extra = {}) {
   const kept = Object.entries(process.env).filter(([name]) => !REMOVED.test(name));

@@ -65,7 +65,11 @@ export class Service {
     return JSON.parse(status.stdout);
   }
 
-  stop(signal = 'SIGTERM') {
+  /** Ends it. That it had ended by itself is an error. */
+  async stop(signal = 'SIGTERM') {
+    const { status } = this.process;
+    if (status !== null && status.signal !== 'SIGKILL' && status.code !== 0)
+      throw new Error(`the service had ended (${status.code ?? status.signal}): ${tail(this.process)}`);
     return this.process.stop(signal);
   }
 }

@@ -7,6 +7,7 @@ import type { Network } from '../src/resolver/exchange.js';
 import { Resolver } from '../src/resolver/lookup.js';
 import { Verdict } from '../src/resolver/message.js';
 import { serviceNetwork } from '../src/resolver/network.js';
+import type { Server } from '../src/resolver/resolv-conf.js';
 import { a, DnsServer, type Reply, soa } from './dns-server.js';
 
 const cleanups: (() => void)[] = [];
@@ -121,6 +122,14 @@ test('a server that refuses to be reached costs no time', async () => {
   assert.equal((await resolver.addresses('www.test', 4)).verdict, Verdict.TryAgain);
 });
 
+test('a server that cannot be connected to is passed over', async () => {
+  // Without SO_BROADCAST the kernel refuses at once.
+  const unreachable = { ip: '255.255.255.255', port: 53, via: 'host' } as const;
+  const server = await serve(() => ({ answers: [a('www.test', '192.0.2.1')] }));
+  const resolver = make([server], confOf(''), undefined, [unreachable]);
+  assert.deepEqual((await resolver.addresses('www.test', 4)).addresses, ['192.0.2.1']);
+});
+
 test('rotate begins with another server each time', async () => {
   const answer = (question: { name: string }) => ({ answers: [a(question.name, '192.0.2.1')] });
   const servers = [await serve(answer), await serve(answer)];
@@ -230,12 +239,12 @@ function resolverOf(servers: DnsServer[], text = 'options timeout:1\n', network?
   return make(servers, confOf(text), network);
 }
 
-function make(servers: DnsServer[], conf: string, network?: Network): Resolver {
+function make(servers: DnsServer[], conf: string, network?: Network, first: Server[] = []): Resolver {
   const over = network ?? serviceNetwork(() => Promise.reject(new Error('no stack')));
   cleanups.push(() => over.close());
   return new Resolver({
     network: over,
-    servers: servers.map(({ port }) => ({ ip: '127.0.0.1', port, via: 'host' })),
+    servers: [...first, ...servers.map(({ port }) => ({ ip: '127.0.0.1', port, via: 'host' }) as const)],
     resolvConf: conf,
   });
 }

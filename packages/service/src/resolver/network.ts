@@ -38,7 +38,9 @@ export function serviceNetwork(join: () => Promise<StackClient>): Network {
           });
           if (server.via === 'stack') await bindTo(socket, (await client()).datagram(v6));
           // Connected, so that a refusal is an error and others' datagrams are not received.
-          socket.connect(server.port, server.ip, () => socket.send(message));
+          socket.once('connect', () => socket.send(message));
+          // Without a callback: one would be called with the error of a connect that failed, e.g. for want of a route.
+          socket.connect(server.port, server.ip);
         },
       );
     },
