@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { fstatSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import type { StackClient } from '@netcon/core-rs';
 import type { Network } from '../src/resolver/exchange.js';
 import { Resolver } from '../src/resolver/lookup.js';
 import { Verdict } from '../src/resolver/message.js';
@@ -213,6 +215,21 @@ test('without a socket for datagrams TCP is used', async () => {
   const resolver = resolverOf([server], '', network);
   assert.deepEqual((await resolver.addresses('www.test', 4)).addresses, ['192.0.2.1']);
   assert.deepEqual(server.asked, ['tcp A www.test']);
+});
+
+test('a socket that comes too late is closed', async () => {
+  let join: (client: StackClient) => void = () => {};
+  const network = serviceNetwork(() => new Promise((resolve) => (join = resolve)));
+  cleanups.push(() => network.close());
+  const server: Server = { ip: '192.0.2.53', port: 53, via: 'stack' };
+  await assert.rejects(
+    network.udp(server, Buffer.alloc(12), () => true, 1),
+    /does not answer/,
+  );
+  const fd = openSync('/dev/null', 'r');
+  join({ datagram: () => fd } as unknown as StackClient);
+  await setImmediate();
+  assert.throws(() => fstatSync(fd), { code: 'EBADF' });
 });
 
 async function serve(reply: ConstructorParameters<typeof DnsServer>[0], attempts = 5): Promise<DnsServer> {

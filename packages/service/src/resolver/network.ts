@@ -1,4 +1,5 @@
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
+import { closeSync } from 'node:fs';
 import { connect, Socket } from 'node:net';
 import { NetconError, type StackClient } from '@netcon/core-rs';
 import type { Network } from './exchange.js';
@@ -111,7 +112,13 @@ function guarded(
 /** Takes a socket of another network namespace; its port is chosen when it is connected. */
 function bindTo(socket: DatagramSocket, fd: number): Promise<void> {
   return new Promise((resolve) => {
-    socket.bind({ fd }, resolve);
+    try {
+      socket.bind({ fd }, resolve);
+    } catch (ended) {
+      // The wait was over before the descriptor was there.
+      closeSync(fd);
+      throw ended;
+    }
   });
 }
 
