@@ -20,7 +20,7 @@ const FLAGS = [
 /** What a program is linked against besides libc. */
 const LIBRARIES = { 'uring.c': ['-luring'], 'look-ups.c': ['-lresolv'] };
 /** musl's headers come without the kernel's: of programs/ only what needs none. */
-const ALSO_MUSL = ['http-get'];
+const ALSO_MUSL = ['http-get', 'look-ups'];
 const [DIFFERENTIAL, PROGRAMS] = SOURCES;
 
 for (const dir of SOURCES) build('gcc', dir, BIN, () => true);

@@ -29,17 +29,27 @@ static void look_up(const char *node, const char *service, int flags, int family
                address(a->ai_addr), ntohs(((struct sockaddr_in *)a->ai_addr)->sin_port),
                a->ai_canonname ? a->ai_canonname : "-");
     puts("");
-    if (status == 0)
-        freeaddrinfo(list);
+    if (status != 0)
+        return;
+    /* Any part of a list may be freed by itself. */
+    struct addrinfo *rest = list->ai_next;
+    list->ai_next = NULL;
+    freeaddrinfo(list);
+    if (rest != NULL)
+        freeaddrinfo(rest);
 }
 
 static void in_background(const char *name)
 {
+#ifdef __GLIBC__
     struct gaicb request = { .ar_name = name }, *list[] = { &request };
     if (getaddrinfo_a(GAI_WAIT, list, 1, NULL) == 0)
         printf("getaddrinfo_a %s: %d\n", name, gai_error(&request));
     if (request.ar_result != NULL)
         freeaddrinfo(request.ar_result);
+#else
+    (void)name;
+#endif
 }
 
 static void show_host(const char *call, const char *what, const struct hostent *h)

@@ -3,7 +3,7 @@
  * the library, is mounted, and two variables are set. What docs/containers.md calls tested is tested here.
  */
 import assert from 'node:assert/strict';
-import { chmodSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, symlinkSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { webRoot } from '../lib/apps.mjs';
 import { OUTSIDE, PLACE, PRELOADED, startContainer, WITH_CGROUPS } from '../lib/containers.mjs';
@@ -19,6 +19,7 @@ const SIZE = 8 * MIB;
 let ns;
 let service;
 let host;
+let dns;
 
 before(async () => {
   ns = new Namespace();
@@ -27,12 +28,16 @@ before(async () => {
   const library = `${dir}/libnetcon.so`;
   service = await Service.start(ns, {
     dir,
-    args: ['--tap', 'nc0', '--allow', `user:${OUTSIDE}`, '--library', library],
+    args: ['--tap', 'nc0', '--allow', `user:${OUTSIDE}`, '--library', library, '--resolver', HOST4],
   });
   symlinkSync('service.sock', `${dir}/netcon.sock`);
   host = await startHttpServer(ns, '::');
+  const record = `--host-record=host.example.test,${HOST4},${HOST6}`;
+  dns = ns.start(which('dnsmasq'), ['-d', '-R', '-h', '--conf-file=/dev/null', '--local=/test/', record]);
+  await dns.says(/started, version/);
 });
 after(async () => {
+  await dns?.stop();
   await host?.server.stop();
   await service?.stop();
 });
@@ -175,10 +180,11 @@ describe('a root with musl alone', () => {
   before(() => {
     root = muslRootfs();
     for (const name of ['http-get', 'threads', 'prefork']) addFile(root, `${BIN}musl/${name}`, `/bin/${name}`);
+    appendFileSync(`${root}/etc/hosts`, `${HOST4} listed\n`);
   });
 
-  test('a client reaches the host', async () => {
-    for (const address of [HOST4, HOST6]) {
+  test('a client reaches the host, by its addresses, a name of the DNS and one of /etc/hosts', async () => {
+    for (const address of [HOST4, HOST6, 'host.example.test', 'listed']) {
       const said = await must(root, ['/bin/http-get', 'get', address, String(host.port), '/bytes/65536']);
       // As text: neither has to be valid UTF-8.
       assert.equal(said, Buffer.concat([...pattern(65_536)]).toString());

@@ -9,11 +9,13 @@ import { python as systemPython } from '../lib/apps.mjs';
 import { differences } from '../lib/differential.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { BIN, NETCON } from '../lib/paths.mjs';
-import { which } from '../lib/process.mjs';
+import { until, which } from '../lib/process.mjs';
 import { HOST4, HOST6, READY, Service, scratch } from '../lib/service.mjs';
 
 /** Calls every function on each name and prints what it gives. */
 const LOOK_UPS = `${BIN}look-ups`;
+const LOOK_UPS_MUSL = `${BIN}musl/look-ups`;
+const GET_MUSL = `${BIN}musl/http-get`;
 const BIG = Array.from({ length: 64 }, (_, i) => `198.51.100.${i + 1}`);
 const RECORDS = [
   // A second, so that what is kept for a while can be seen, and what is not.
@@ -28,12 +30,14 @@ const RECORDS = [
   ...BIG.map((ip) => `--host-record=big.example.test,${ip}`),
 ];
 
-/** A mount namespace with a resolv.conf of its own. */
-function withResolvConf(text) {
-  const file = `${scratch()}/resolv.conf`;
+/** A mount namespace with a file of its own. */
+function withFile(path, text) {
+  const file = `${scratch()}/file`;
   writeFileSync(file, text);
-  return ['unshare', '-m', '--', 'sh', '-c', `mount --bind ${file} /etc/resolv.conf && exec "$@"`, 'sh'];
+  return ['unshare', '-m', '--', 'sh', '-c', `mount --bind ${file} ${path} && exec "$@"`, 'sh'];
 }
+
+const withResolvConf = (text) => withFile('/etc/resolv.conf', text);
 
 /** What is to be stopped when the test that started it has ended. */
 const running = [];
@@ -68,7 +72,9 @@ describe('names over DNS', () => {
   before(async () => {
     ns = new Namespace();
     service = await Service.start(ns, { wrap: conf });
-    server = await startDnsmasq(ns, ...RECORDS);
+    // musl waits in vain for another answer than a refusal: these do not exist.
+    const missing = ['both', 'localhost', 'listed', 'listed-too', '1', '3', '::1'].map((name) => `--local=/${name}/`);
+    server = await startDnsmasq(ns, ...RECORDS, ...missing);
   });
   after(async () => {
     await stopAll();
@@ -101,6 +107,58 @@ describe('names over DNS', () => {
     const netcon = await service.must(LOOK_UPS, names);
     assert.ok(native.split('\n').length > 700, 'the program says something');
     assert.deepEqual(differences(native, netcon), []);
+  });
+
+  test('every call of a program built with musl gives what it gives with the resolver of musl', async () => {
+    const inRoot = withFile(
+      '/etc/hosts',
+      '127.0.0.1 localhost\n::1 localhost\n192.0.2.77 listed listed-too # no more\n192.0.2.78 listed\n',
+    );
+    const said = async (...names) => [
+      await ns.must(conf[0], [...conf.slice(1), ...inRoot, LOOK_UPS_MUSL, ...names]),
+      await service.must(inRoot[0], [...inRoot.slice(1), LOOK_UPS_MUSL, ...names]),
+    ];
+    const names = ['both.example.test', 'both', 'alias.example.test', 'v4.example.test', 'v6.example.test'];
+    names.push('web.example.test', 'localhost', 'listed', 'listed-too');
+    names.push('nosuch.example.test', 'example.test', '127.0.0.1', '::1', 'fe80::1%lo', '1.2.3', '');
+    names.push('no..name', 'x'.repeat(255));
+    const [native, netcon] = (await said(...names)).map((text) =>
+      text
+        .split('\n')
+        // Of a name that is none musl's res_query leaves h_errno alone.
+        .filter((line) => !/^res_(query|search) (no\.\.name|x{255}) /.test(line))
+        // The order is netcon's, by other tables than musl's.
+        .map((line) =>
+          line.replace(/ \[.*\]$/, (entries) =>
+            entries
+              .match(/\[[^\]]*\]/g)
+              .sort()
+              .join(' '),
+          ),
+        )
+        .join('\n'),
+    );
+    assert.ok(native.split('\n').length > 800, 'the program says something');
+    assert.deepEqual(differences(native, netcon), []);
+  });
+
+  test('addresses stand in the same order for programs of either libc', async () => {
+    for (const name of ['web.example.test', 'web']) {
+      const [glibc, musl] = await Promise.all(
+        [LOOK_UPS, LOOK_UPS_MUSL].map((program) => service.must(program, [name])),
+      );
+      const listed = (text) => /^getaddrinfo \S+ - .*$/m.exec(text)[0].match(/(?<= 1 6 )\S+/g);
+      assert.deepEqual(listed(musl), listed(glibc));
+      assert.equal(listed(musl).length, 2);
+    }
+  });
+
+  test('a program built with musl gets as much of a long answer as musl takes', async () => {
+    const listed = await service.must(LOOK_UPS_MUSL, ['big.example.test']);
+    const [, first] = /^getaddrinfo big\.example\.test - .*: 0 (.*)$/m.exec(listed);
+    const found = [...first.matchAll(/\[0 2 1 6 (\S+) 0 big\.example\.test\]/g)].map(([, ip]) => ip);
+    assert.equal(new Set(found).size, 48);
+    assert.ok(found.every((ip) => BIG.includes(ip)));
   });
 
   test('a program without any network looks names up, and reaches what they name', async () => {
@@ -215,7 +273,13 @@ for name in ('www.example.test', 'localhost', '192.0.2.1'):
     except socket.gaierror as e: print(e.errno == socket.EAI_AGAIN)`;
     const app = own.start(systemPython(), ['-u', '-c', program], { stdio: ['pipe', 'pipe', 'pipe'] });
     await app.says(/ready/);
+    const musl = own.start('/bin/sh', ['-c', `read go; exec ${GET_MUSL} get www.example.test 80 /`], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    await until(async () => (await own.show('sessions')).some((session) => session.program === 'sh'));
     await own.stop('SIGKILL');
+    musl.child.stdin.end('\n');
+    assert.match((await musl.end()).stderr, /getaddrinfo: Try again\n$/);
     app.child.stdin.end('\n');
     const { stdout } = await app.end();
     assert.match(stdout, /ready\nTrue\n(127\.0\.0\.1|::1)\n192\.0\.2\.1\n/);
@@ -243,6 +307,8 @@ describe('which servers are asked', () => {
     const start = Date.now();
     assert.equal(await addresses(service, 'www.example.test'), '-3');
     assert.ok(Date.now() - start < 15_000);
+    const musl = await service.run(GET_MUSL, ['get', 'www.example.test', '80', '/']);
+    assert.equal(musl.stderr, 'getaddrinfo: Try again\n');
     assert.ok((await service.show('status')).counters.name_failures > 0);
     await service.stop();
   });
@@ -281,6 +347,8 @@ describe('which servers are asked', () => {
     assert.match(service.process.stdout, /names +\/etc\/hosts only, as asked\n/);
     assert.equal(await addresses(service, 'both.example.test'), '-2');
     assert.match(await addresses(service, 'localhost'), /127\.0\.0\.1|::1/);
+    const musl = await service.run(GET_MUSL, ['get', 'both.example.test', '80', '/']);
+    assert.equal(musl.stderr, 'getaddrinfo: Name does not resolve\n');
     assert.doesNotMatch(server.stderr, /query\[/);
     await service.stop();
   });
@@ -294,10 +362,15 @@ describe('which servers are asked', () => {
     const inHost = (command, args) => host.must(conf[0], [...conf.slice(1), command, ...args]);
     const said = await inHost(...service.command(LOOK_UPS, ['both.example.test']));
     assert.match(said, /^getaddrinfo_a both\.example\.test: -2$/m);
+    const musl = await inHost(...service.command(LOOK_UPS_MUSL, ['both.example.test']));
+    assert.match(musl, /^gethostbyname both\.example\.test: h_errno 1$/m);
     assert.doesNotMatch(server.stderr, /query\[/);
     // Natively it is asked: the check can fail.
-    await inHost(LOOK_UPS, ['both.example.test']);
-    assert.match(server.stderr, /query\[/);
+    for (const program of [LOOK_UPS, LOOK_UPS_MUSL]) {
+      const before = asked(server, 'A', 'both.example.test');
+      await inHost(program, ['both.example.test']);
+      assert.ok(asked(server, 'A', 'both.example.test') > before, program);
+    }
     await service.stop();
   });
 

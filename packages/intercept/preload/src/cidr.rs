@@ -49,6 +49,17 @@ fn number(ip: IpAddr) -> (u128, u8, bool) {
     }
 }
 
+/// Reads an address without a prefix.
+pub(crate) fn address(text: &[u8]) -> Option<IpAddr> {
+    match inet(text) {
+        Some(bits) => Some(IpAddr::V4(Ipv4Addr::from_bits(bits))),
+        None if text.contains(&b':') => {
+            inet6(text).map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits)))
+        }
+        None => None,
+    }
+}
+
 /// Reads `a.b.c.d`. The parsers of `core::net` can panic as far as the linker knows.
 fn inet(text: &[u8]) -> Option<u32> {
     let mut bits = 0_u32;

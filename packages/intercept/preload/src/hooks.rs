@@ -5,6 +5,7 @@
 //! register-sized arguments as they can have: on x86-64 and AArch64 the unnamed integers travel in
 //! the same registers as named ones (System V psABI 3.2.3, AAPCS64 6.4.2).
 
+mod block;
 mod data;
 mod exec;
 mod fds;

@@ -3,10 +3,10 @@
 //! Layers, top down: [`hooks`] are the C symbols that the program's calls meet, thin and the only
 //! place that knows libc's calling conventions; [`ops`] decide (take the call, leave it to the
 //! kernel and say why, or fail it); [`rpc`] asks the service over the process's [`channel`];
-//! [`sys`] is the raw system call. Nothing here allocates (but the lists that getifaddrs(3) gives
-//! away), starts a thread, panics, or calls a libc function that meets our own hooks, so every path
-//! may run after fork, in a signal handler, or in a vfork child. The design page is
-//! docs/internals/intercept.md.
+//! [`sys`] is the raw system call. Nothing here allocates (but the lists that getifaddrs(3) and, for
+//! musl, getaddrinfo(3) give away), starts a thread, panics, or calls a libc function that meets our
+//! own hooks, so every path may run after fork, in a signal handler, or in a vfork child. The design
+//! page is docs/internals/intercept.md.
 #![cfg_attr(not(test), no_std)]
 // The hooks are left out of the test build, and with them most callers.
 #![cfg_attr(test, allow(dead_code, unused_imports))]
@@ -20,6 +20,7 @@ mod env;
 mod errno;
 #[cfg(not(test))]
 mod hooks;
+mod hosts;
 mod identity;
 mod lock;
 mod message;

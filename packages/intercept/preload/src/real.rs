@@ -113,6 +113,7 @@ core::arch::global_asm!(
     ".weak __chk_fail",
     ".weak calloc",
     ".weak free",
+    ".weak gai_strerror",
     ".weak gnu_get_libc_version",
 );
 
@@ -169,6 +170,7 @@ pub(crate) mod weak {
         __chk_fail as CHK_FAIL: unsafe extern "C" fn() -> !;
         calloc as CALLOC: unsafe extern "C" fn(usize, usize) -> *mut c_void;
         free as FREE: unsafe extern "C" fn(*mut c_void);
+        gai_strerror as GAI_STRERROR: unsafe extern "C" fn(c_int) -> *const c_char;
         gnu_get_libc_version as LIBC_VERSION: unsafe extern "C" fn() -> *const c_char;
     }
 }

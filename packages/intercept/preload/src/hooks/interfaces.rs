@@ -1,8 +1,7 @@
 //! getifaddrs(3), if_nametoindex(3) and if_nameindex(3): netcon's interfaces.
 //!
-//! What they return is one block of the program's own allocator, the one memory that this library
-//! ever asks for: the callers of these functions must free it, and none of them may be called from a
-//! signal handler (POSIX). Both functions that free are ours too, since musl's expect other blocks
+//! What they return is one block of the program's own allocator ([`super::block`]): the callers of
+//! these functions must free it. Both functions that free are ours too, since musl's expect other blocks
 //! than glibc's. libc's own use of these names (scopes in inet_pton(3) and getnameinfo(3)) does not
 //! come here.
 
@@ -14,8 +13,10 @@ use netcon_wire::{INTERFACE_NAME_LEN, Interface, InterfaceAddress};
 
 use crate::errno::{self, Errno};
 use crate::ops::interfaces::{List, broadcast, mask_v4, mask_v6};
-use crate::real::{self, weak};
+use crate::real;
 use crate::{addr, env};
+
+use super::block::{allocate, release};
 
 const AF_PACKET: u16 = 17;
 /// `sizeof(struct rtnl_link_stats)`, linux/if_link.h: 24 counters, all 0 here.
@@ -69,26 +70,6 @@ fn is_bypassed() -> bool {
 fn fail(errno: Errno) -> c_int {
     errno::set(errno);
     -1
-}
-
-/// `count` zeroed elements of the program's allocator.
-fn allocate<T>(count: usize) -> Result<*mut T, Errno> {
-    let calloc = weak::calloc().ok_or(Errno::ENOMEM)?;
-    // SAFETY: calloc(3) takes any numbers.
-    let block = unsafe { calloc(count, size_of::<T>()) };
-    if block.is_null() {
-        return Err(Errno::ENOMEM);
-    }
-    // malloc(3): suitably aligned for any built-in type.
-    Ok(block.cast())
-}
-
-/// Frees what [`allocate`] gave, or null.
-unsafe fn release(block: *mut c_void) {
-    if let Some(free) = weak::free() {
-        // SAFETY: the caller's contract: a block of the same allocator.
-        unsafe { free(block) };
-    }
 }
 
 type One = unsafe extern "C" fn(usize, usize) -> usize;

@@ -3,8 +3,8 @@
 //! glibc's resolver makes system calls of its own that no hook sees. It is told to use its files and
 //! then this library ([`super::nss`]), whatever nsswitch.conf says; everything else is glibc's own.
 //! What it would look for in the program's namespace is put right around it: which families there are
-//! (`AI_ADDRCONFIG`), and which address to try first (RFC 6724). A libc without a name service
-//! switch (musl) is told to take numeric addresses only. See docs/internals/names.md.
+//! (`AI_ADDRCONFIG`), and which address to try first (RFC 6724). For a libc without a name service
+//! switch (musl) the look-ups are the library's ([`own`]). See docs/internals/names.md.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,6 +16,8 @@ use crate::env;
 use crate::errno::{self, Errno};
 use crate::real::{self, weak};
 use crate::resolve;
+
+mod own;
 
 /// `struct addrinfo` (getaddrinfo(3)), the same in glibc and musl.
 #[repr(C)]
@@ -29,6 +31,20 @@ struct AddrInfo {
     address: *mut c_void,
     name: *mut c_char,
     next: *mut AddrInfo,
+}
+
+impl AddrInfo {
+    /// Hints that ask for nothing.
+    const ANY: AddrInfo = AddrInfo {
+        flags: 0,
+        family: AF_UNSPEC,
+        kind: 0,
+        protocol: 0,
+        len: 0,
+        address: core::ptr::null_mut(),
+        name: core::ptr::null_mut(),
+        next: core::ptr::null_mut(),
+    };
 }
 
 const AI_NUMERICHOST: c_int = 4;
@@ -92,29 +108,25 @@ unsafe extern "C" fn getaddrinfo(
         // SAFETY: the program's own arguments.
         return unsafe { libc_getaddrinfo(node, service, hints, result) };
     }
-    let mut adapted = AddrInfo {
-        // What getaddrinfo(3) assumes where hints is null.
-        flags: AI_V4MAPPED | AI_ADDRCONFIG,
-        family: AF_UNSPEC,
-        kind: 0,
-        protocol: 0,
-        len: 0,
-        address: core::ptr::null_mut(),
-        name: core::ptr::null_mut(),
-        next: core::ptr::null_mut(),
-    };
+    let has_switch = is_configured();
+    let mut adapted = AddrInfo::ANY;
+    if hints.is_null() && has_switch {
+        // What glibc assumes.
+        adapted.flags = AI_V4MAPPED | AI_ADDRCONFIG;
+    }
     if !hints.is_null() {
         // SAFETY: getaddrinfo(3): null or a struct addrinfo.
         adapted = unsafe { *hints };
     }
     let asked = adapted.flags & AI_ADDRCONFIG;
-    // glibc would look at the interfaces of the program's namespace.
+    // libc would look at the interfaces of the program's namespace.
     adapted.flags &= !AI_ADDRCONFIG;
-    if !is_configured() {
-        adapted.flags |= AI_NUMERICHOST;
-    }
     if asked != 0 && !narrow_family(&mut adapted.family) {
         return EAI_NONAME;
+    }
+    if !has_switch {
+        // SAFETY: the program's own arguments, with adapted hints.
+        return unsafe { own::getaddrinfo(node, service, &adapted, result) };
     }
     // SAFETY: the program's own arguments, with adapted hints.
     let status = unsafe { libc_getaddrinfo(node, service, &raw const adapted, result) };
@@ -123,6 +135,18 @@ unsafe extern "C" fn getaddrinfo(
         unsafe { put_in_order(result, asked) };
     }
     status
+}
+
+/// freeaddrinfo(3): what [`getaddrinfo`] gave.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn freeaddrinfo(list: *mut AddrInfo) {
+    if is_bypassed() || is_configured() {
+        // SAFETY: the program's own argument.
+        unsafe { forward(c"freeaddrinfo", [list as usize, 0, 0, 0, 0, 0, 0, 0]) };
+        return;
+    }
+    // SAFETY: a list of the library's own, or a part of one.
+    unsafe { own::free(list) };
 }
 
 unsafe fn libc_getaddrinfo(
@@ -243,15 +267,18 @@ unsafe fn address_of(entry: &AddrInfo) -> Option<IpAddr> {
     }
 }
 
-/// Defines look-ups that only need libc to be told where to look.
+/// Defines look-ups that only need libc to be told where to look, and what is done where it cannot be.
 macro_rules! configured {
-    ($($name:ident: $failure:expr;)*) => {
+    ($($name:ident: $failure:expr $(, $own:path)?;)*) => {
         $(
             #[unsafe(no_mangle)]
             unsafe extern "C" fn $name(
                 a: usize, b: usize, c: usize, d: usize, e: usize, f: usize, g: usize, h: usize,
             ) -> usize {
                 if !is_bypassed() && !is_configured() {
+                    // SAFETY: the program's own arguments.
+                    $(return unsafe { $own([a, b, c, d, e, f, g, h]) };)?
+                    #[allow(unreachable_code, reason = "not where the library has its own")]
                     return refuse($failure);
                 }
                 const NAME: &CStr = match CStr::from_bytes_with_nul(
@@ -288,13 +315,13 @@ const REENTRANT: isize = Errno::ENETDOWN.0 as isize;
 
 // Also calls that look names up inside libc.
 configured! {
-    gethostbyname: 0;
-    gethostbyname2: 0;
-    gethostbyaddr: 0;
-    gethostbyname_r: REENTRANT;
-    gethostbyname2_r: REENTRANT;
-    gethostbyaddr_r: REENTRANT;
-    getnameinfo: EAI_SYSTEM as isize;
+    gethostbyname: 0, own::hosts::by_name;
+    gethostbyname2: 0, own::hosts::by_name2;
+    gethostbyaddr: 0, own::hosts::by_address;
+    gethostbyname_r: REENTRANT, own::hosts::by_name_r;
+    gethostbyname2_r: REENTRANT, own::hosts::by_name2_r;
+    gethostbyaddr_r: REENTRANT, own::hosts::by_address_r;
+    getnameinfo: EAI_SYSTEM as isize, own::getnameinfo;
     getaddrinfo_a: EAI_SYSTEM as isize;
     getnetbyname: 0;
     getnetbyname_r: REENTRANT;

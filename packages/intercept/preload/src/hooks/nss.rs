@@ -24,16 +24,16 @@ const SUCCESS: Status = 1;
 /// `h_errno` for "see errno", netdb.h.
 const NETDB_INTERNAL: c_int = -1;
 /// An answer of 256 addresses and 8 names: the most the service gives.
-const ANSWER: usize = 8192;
+pub(super) const ANSWER: usize = 8192;
 
 /// `struct hostent`, netdb.h.
 #[repr(C)]
 pub(crate) struct Hostent {
-    name: *mut c_char,
-    aliases: *mut *mut c_char,
-    family: c_int,
-    len: c_int,
-    addresses: *mut *mut c_char,
+    pub(super) name: *mut c_char,
+    pub(super) aliases: *mut *mut c_char,
+    pub(super) family: c_int,
+    pub(super) len: c_int,
+    pub(super) addresses: *mut *mut c_char,
 }
 
 /// `struct gaih_addrtuple`, nss.h.
@@ -94,18 +94,18 @@ fn find<'a>(
     }
 }
 
-fn family_of(af: c_int) -> Option<Family> {
+pub(super) fn family_of(af: c_int) -> Option<Family> {
     u16::try_from(af).ok().and_then(Family::from_raw)
 }
 
 /// # Safety
 /// `name` is NUL-terminated.
-unsafe fn bytes_of<'a>(name: *const c_char) -> &'a [u8] {
+pub(super) unsafe fn bytes_of<'a>(name: *const c_char) -> &'a [u8] {
     // SAFETY: the caller's contract.
     unsafe { CStr::from_ptr(name) }.to_bytes()
 }
 
-fn octets(ip: IpAddr) -> ([u8; 16], usize) {
+pub(super) fn octets(ip: IpAddr) -> ([u8; 16], usize) {
     let mut bytes = [0; 16];
     match ip {
         IpAddr::V4(v4) => {
@@ -363,7 +363,7 @@ unsafe extern "C" fn _nss_netcon_gethostbyaddr_r(
 
 /// # Safety
 /// `addr` has `len` bytes.
-unsafe fn address(addr: *const c_void, len: u32, af: c_int) -> Option<(IpAddr, Family)> {
+pub(super) unsafe fn address(addr: *const c_void, len: u32, af: c_int) -> Option<(IpAddr, Family)> {
     match (family_of(af)?, len) {
         (Family::Inet, 4..) => {
             // SAFETY: four bytes, by the caller's contract.

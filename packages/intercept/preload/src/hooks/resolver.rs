@@ -221,7 +221,8 @@ functions! {
         query(name, true, (class, kind), answer, len);
     res_search __res_search res_nsearch __res_nsearch
         (name: *const c_char, class: c_int, kind: c_int, answer: *mut u8, len: c_int)
-        query(name, false, (class, kind), answer, len);
+        // musl's does not search.
+        query(name, !crate::real::is_glibc(), (class, kind), answer, len);
     res_querydomain __res_querydomain res_nquerydomain __res_nquerydomain
         (name: *const c_char, domain: *const c_char, class: c_int, kind: c_int, answer: *mut u8,
          len: c_int)
