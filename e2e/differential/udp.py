@@ -19,9 +19,11 @@ OWN4, PEER4, OWN6, PEER6 = sys.argv[1:5]
 V4, V6, DGRAM = socket.AF_INET, socket.AF_INET6, socket.SOCK_DGRAM
 ECHO, SILENT, CLOSED = (PEER4, 7777), (PEER4, 7778), (PEER4, 9)
 ECHO6, CLOSED6 = (PEER6, 7777), (PEER6, 9)
+# On the link, and nobody's.
+ABSENT4, ABSENT6 = OWN4.rsplit(".", 1)[0] + ".77", OWN6.rsplit(":", 1)[0] + ":77"
 BROADCAST = OWN4.rsplit(".", 1)[0] + ".255"
 QUIET = 0.2  # seconds in which nothing must come
-NAMES = {OWN4: "OWN4", PEER4: "PEER4", OWN6: "OWN6", PEER6: "PEER6", BROADCAST: "BROADCAST"}
+NAMES = {OWN4: "OWN4", PEER4: "PEER4", OWN6: "OWN6", PEER6: "PEER6", ABSENT4: "ABSENT4", ABSENT6: "ABSENT6", BROADCAST: "BROADCAST"}
 libc = ctypes.CDLL(None, use_errno=True)
 POINTS = []
 
@@ -253,6 +255,30 @@ def _():
         # struct sock_extended_err: errno, origin, type, code.
         result += [data, [(a, b, struct.unpack("IBBBBII", c[:16])[:4]) for a, b, c in control], flags, sender]
     return result
+
+
+@point("a neighbour that does not answer")
+def _():
+    """Told after three questions, a second apart: to who asked with IP_RECVERR, and to nobody else."""
+    cases = [(V4, (ABSENT4, 7777), 0, 11), (V6, (ABSENT6, 7777), 41, 25)]
+    watched, quiet = [], []
+    for family, to, level, name in cases:
+        s = udp(family)
+        s.setsockopt(level, name, 1)
+        s.sendto(b"x", to)
+        watched.append(s)
+        s = udp(family, seconds=QUIET)
+        s.connect(to)
+        s.send(b"x")
+        quiet.append(s)
+    result = []
+    for s in watched:
+        result += [wait(s, ms=15000), tried(s.sendto, b"y", ECHO if s.family == V4 else ECHO6)]
+        data, control, flags, sender = s.recvmsg(99, 512, 0x2000)
+        # struct sock_extended_err, then who said so.
+        errors = [(a, b, struct.unpack("IBBBBII", c[:16])[:4], c[16:].hex()) for a, b, c in control]
+        result += [data, errors, flags, sender, all_events(s)]
+    return result, [tried(s.recv, 9) for s in quiet]
 
 
 @point("IP_PKTINFO, TTL, TOS")

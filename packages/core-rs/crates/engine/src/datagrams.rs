@@ -47,6 +47,9 @@ const SYSCTLS: &[Sysctl<'static>] = &[
     // What the stack has let in is let in.
     (c"/proc/sys/net/ipv4/conf/all/rp_filter", "0"),
     (c"/proc/sys/net/ipv4/conf/default/rp_filter", "0"),
+    // The stack says from the address of the sender that a neighbour does not answer. Packets of the
+    // link with such a source it does not let in.
+    (c"/proc/sys/net/ipv4/conf/all/accept_local", "1"),
     // Addresses and neighbours are the stack's business.
     (c"/proc/sys/net/ipv6/conf/default/addr_gen_mode", "1"),
     (c"/proc/sys/net/ipv6/conf/default/accept_ra", "0"),
@@ -259,6 +262,18 @@ impl Engine {
                     }
                 }
                 Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// What the stack has to say of packets that it could not send.
+    pub(crate) fn deliver_refusals(&mut self) {
+        while let Some(packet) = self.stack.poll_datagram() {
+            if let Ok(datagrams) = &mut self.datagrams {
+                datagrams.deliver(&Datagram {
+                    packet: &packet,
+                    csum: None,
+                });
             }
         }
     }

@@ -267,6 +267,7 @@ impl Engine {
             self.receive_frames();
         }
         self.stack.handle_timeout(self.now());
+        self.deliver_refusals();
         for key in std::mem::take(&mut self.ended_waits) {
             self.wait_ended(key);
         }

@@ -69,6 +69,32 @@ pub(crate) fn is_outbound(ip: &IpView<'_>) -> bool {
     }
 }
 
+/// Whether a packet of the datagram host that could not be sent is told of: not if it is an error or an
+/// answer itself, nor of fragments but the first (RFC 1122 3.2.2, RFC 4443 2.4).
+pub(crate) fn is_reported(ip: &IpView<'_>) -> bool {
+    let kind = ip.packet.get(ip.header_len).copied();
+    match (ip.protocol, ip.dst) {
+        (UDP | UDP_LITE, _) => is_first(ip),
+        (ICMP, IpAddr::V4(_)) => kind == Some(ECHO_REQUEST) && is_first(ip),
+        (ICMPV6, IpAddr::V6(_)) => kind == Some(ECHO_REQUEST_V6),
+        (FRAGMENT, IpAddr::V6(_)) => fragments(ip) && is_first(ip),
+        _ => false,
+    }
+}
+
+/// Whether there is no fragment before it (RFC 791 3.1, RFC 8200 4.5).
+fn is_first(ip: &IpView<'_>) -> bool {
+    let (at, offset) = match ip.dst {
+        IpAddr::V4(_) => (6, 0x1fff),
+        IpAddr::V6(_) if ip.protocol == FRAGMENT => (ip.header_len + 2, 0xfff8),
+        IpAddr::V6(_) => return true,
+    };
+    let field = ip.packet.get(at..).and_then(|rest| rest.first_chunk());
+    field.is_some_and(|field| u16::from_be_bytes(*field) & offset == 0)
+}
+
+const ECHO_REQUEST: u8 = 8;
+const ECHO_REQUEST_V6: u8 = 128;
 const MULTICAST_QUERY: u8 = 130;
 
 /// RFC 4861 4: router and neighbour solicitations and advertisements, redirects.

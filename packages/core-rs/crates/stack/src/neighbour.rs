@@ -60,8 +60,8 @@ pub(crate) enum Answer {
 pub(crate) enum Lapse {
     /// Ask again; the neighbour alone when its address is known.
     Probe(IpAddr, Option<Mac>),
-    /// Given up. These connections waited.
-    Failed(Vec<PcbId>),
+    /// Given up. These connections and packets waited.
+    Failed(Vec<PcbId>, VecDeque<Box<[u8]>>),
 }
 
 /// The cache.
@@ -178,7 +178,7 @@ impl Neighbours {
                 return Some(Lapse::Probe(ip, neighbour.mac));
             }
             let gone = self.table.remove(&ip)?;
-            return Some(Lapse::Failed(gone.waiters));
+            return Some(Lapse::Failed(gone.waiters, gone.pending));
         }
         None
     }

@@ -72,6 +72,8 @@ pub struct Stack {
     /// Closed by their owners, oldest first: what is recycled when the table is full.
     orphans: VecDeque<PcbId>,
     outbox: Outbox,
+    /// Errors for the host of datagram sockets.
+    refusals: VecDeque<Vec<u8>>,
     /// Super-frames on their way round inside the stack.
     looped: VecDeque<(Vec<u8>, usize)>,
     /// Buffers of such frames, to use again.
@@ -134,6 +136,7 @@ impl Stack {
             retrying: false,
             orphans: VecDeque::new(),
             outbox: Outbox::default(),
+            refusals: VecDeque::new(),
             looped: VecDeque::new(),
             pool: Vec::new(),
             scratch,

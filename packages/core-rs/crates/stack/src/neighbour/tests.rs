@@ -43,7 +43,10 @@ fn three_probes_then_failure_with_the_waiters() {
     assert_eq!(cache.lapse(at(999)), None);
     assert_eq!(cache.lapse(at(1000)), Some(Lapse::Probe(ip(1), None)));
     assert_eq!(cache.lapse(at(2000)), Some(Lapse::Probe(ip(1), None)));
-    assert_eq!(cache.lapse(at(3000)), Some(Lapse::Failed(vec![waiter])));
+    assert_eq!(
+        cache.lapse(at(3000)),
+        Some(Lapse::Failed(vec![waiter], VecDeque::new()))
+    );
     assert_eq!((cache.deadline(), cache.len()), (None, 0));
 }
 

@@ -74,25 +74,35 @@ pub(crate) fn echo_reply(out: &mut Vec<u8>, request: &IpView<'_>) {
 
 /// Port unreachable (RFC 792; RFC 4443 3.1), quoting the packet.
 pub(crate) fn port_unreachable(out: &mut Vec<u8>, about: &IpView<'_>) {
-    let (kind, protocol, room) = match about.dst {
+    let kind = match about.dst {
+        IpAddr::V4(_) => [3, 3],
+        IpAddr::V6(_) => [1, 4],
+    };
+    unreachable(out, about, about.dst, kind);
+}
+
+/// Host unreachable (RFC 792; RFC 4443 3.1, address unreachable), from the sender to itself.
+pub(crate) fn host_unreachable(out: &mut Vec<u8>, about: &IpView<'_>) {
+    let kind = match about.dst {
+        IpAddr::V4(_) => [3, 1],
+        IpAddr::V6(_) => [1, 3],
+    };
+    unreachable(out, about, about.src, kind);
+}
+
+fn unreachable(out: &mut Vec<u8>, about: &IpView<'_>, from: IpAddr, kind: [u8; 2]) {
+    let (protocol, room) = match about.dst {
         // RFC 1812 4.3.2.3: not over 576 bytes in all.
-        IpAddr::V4(_) => ([3, 3], ICMP, 548),
-        IpAddr::V6(_) => ([1, 4], ICMPV6, 1232),
+        IpAddr::V4(_) => (ICMP, 548),
+        IpAddr::V6(_) => (ICMPV6, 1232),
     };
     let quote = &about.packet[..about.packet.len().min(room)];
-    ip_header(
-        out,
-        about.dst,
-        about.src,
-        protocol,
-        HOP_LIMIT,
-        8 + quote.len(),
-    );
+    ip_header(out, from, about.src, protocol, HOP_LIMIT, 8 + quote.len());
     let start = out.len();
     out.extend_from_slice(&kind);
     out.extend_from_slice(&[0; 6]);
     out.extend_from_slice(quote);
-    icmp_checksum(out, start, about.dst, about.src);
+    icmp_checksum(out, start, from, about.src);
 }
 
 /// Fills in the checksum of the ICMP message from `start` to the end.

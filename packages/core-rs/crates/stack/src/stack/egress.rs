@@ -19,6 +19,8 @@ use crate::{PcbId, datagrams};
 /// Super-frames on their way round inside the stack, and buffers kept for them.
 const LOOPED: usize = 64;
 const POOL: usize = 4;
+/// Errors that wait for the host of datagram sockets: what several neighbours have held.
+const REFUSALS: usize = 256;
 
 impl Stack {
     /// Sends about `budget` frames; true when there is more to send. Loopback is delivered here:
@@ -69,6 +71,26 @@ impl Stack {
             .push(Way::Route, |out| out.extend_from_slice(packet))
         {
             self.counters.queue_drops += 1;
+        }
+    }
+
+    /// The next packet of the stack's own for the host of datagram sockets: an error about one of its
+    /// packets. Poll until `None` after [`Stack::handle_timeout`].
+    pub fn poll_datagram(&mut self) -> Option<Vec<u8>> {
+        self.refusals.pop_front()
+    }
+
+    /// A neighbour that a packet waited for does not answer. Linux tells itself by ICMP, from its own
+    /// address (ipv4_link_failure, ip6_link_failure).
+    pub(super) fn report_unreachable(&mut self, packet: &[u8]) {
+        let Some(ip) = IpView::parse_quoted(packet) else {
+            return;
+        };
+        let is_hosts = self.net.datagrams && self.net.is_own(ip.src);
+        if is_hosts && datagrams::is_reported(&ip) && self.refusals.len() < REFUSALS {
+            let mut error = Vec::new();
+            build::host_unreachable(&mut error, &ip);
+            self.refusals.push_back(error);
         }
     }
 

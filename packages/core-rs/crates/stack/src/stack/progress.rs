@@ -37,9 +37,12 @@ impl Stack {
         while let Some(lapse) = self.neighbours.lapse(self.now) {
             match lapse {
                 Lapse::Probe(ip, mac) => self.ask_for(ip, mac),
-                Lapse::Failed(waiters) => {
+                Lapse::Failed(waiters, pending) => {
                     self.counters.neighbours_failed += 1;
                     waiters.into_iter().for_each(|id| self.neighbour_failed(id));
+                    pending
+                        .iter()
+                        .for_each(|packet| self.report_unreachable(packet));
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! A host of datagram sockets beside the stack: what it is given, and how its packets leave.
 
 use super::*;
+use smoltcp::time::Duration;
 
 fn with_host() -> Puppet {
     let mut puppet = Puppet::with(|config| config.datagrams = true);
@@ -201,4 +202,82 @@ fn what_the_host_may_not_send_is_refused() {
         assert!(puppet.sent.is_empty(), "{why}");
     }
     assert_eq!(puppet.stack.counters().datagrams_refused, 4);
+}
+
+#[test]
+fn a_neighbour_that_does_not_answer_is_told_of_by_an_error_from_the_sender() {
+    for family in [Family::Inet, Family::Inet6] {
+        let mut puppet = with_host();
+        let nobody: IpAddr = match family {
+            Family::Inet => [10, 77, 0, 99].into(),
+            Family::Inet6 => "fd77::99".parse().expect("an address"),
+        };
+        let packet = udp(own(family), nobody);
+        puppet.stack.send_datagram(&packet);
+        puppet.turn();
+        for second in 1..=3 {
+            assert_eq!(puppet.stack.poll_datagram(), None, "after {second} s");
+            puppet.pass(Duration::from_secs(1));
+        }
+        let error = puppet.stack.poll_datagram().expect("an error");
+        let ip = IpView::parse(&error).expect("a packet");
+        assert_eq!((ip.src, ip.dst), (own(family), own(family)));
+        assert!(ip.checksum_valid());
+        let kind = match family {
+            Family::Inet => [3, 1],
+            Family::Inet6 => [1, 3],
+        };
+        assert_eq!(ip.payload()[..2], kind);
+        assert_eq!(ip.payload()[8..], packet);
+        assert!(
+            crate::datagrams::is_inbound(&ip),
+            "what the link may bring, its sender apart"
+        );
+        assert_eq!(puppet.stack.poll_datagram(), None);
+    }
+}
+
+#[test]
+fn only_what_may_be_told_of_is() {
+    let to = IpAddr::from([10, 77, 0, 99]);
+    let echo = |kind: u8| {
+        let mut packet = Vec::new();
+        ip_header(&mut packet, own(Family::Inet), to, ICMP, 64, 8);
+        packet.extend_from_slice(&[kind, 0, 0, 0, 0, 0, 0, 0]);
+        packet
+    };
+    let fragment = |units: u8| {
+        let mut packet = udp(own(Family::Inet), to);
+        // More fragments, and an offset.
+        packet[6..8].copy_from_slice(&[0x20, units]);
+        packet[10..12].fill(0);
+        let sum = crate::checksum::finish(crate::checksum::sum(&packet[..20]));
+        packet[10..12].copy_from_slice(&sum);
+        packet
+    };
+    let table = [
+        (udp(own(Family::Inet), to), true, "a datagram"),
+        (fragment(0), true, "the first fragment"),
+        (fragment(9), false, "another fragment"),
+        (echo(8), true, "an echo request"),
+        (echo(0), false, "an echo reply"),
+        (echo(3), false, "an error"),
+    ];
+    for (packet, told, what) in table {
+        let mut puppet = with_host();
+        puppet.stack.send_datagram(&packet);
+        puppet.turn();
+        for _ in 0..4 {
+            puppet.pass(Duration::from_secs(1));
+        }
+        assert_eq!(puppet.stack.poll_datagram().is_some(), told, "{what}");
+    }
+    // Without a host nobody is told.
+    let mut puppet = Puppet::new();
+    puppet.stack.send_datagram(&udp(own(Family::Inet), to));
+    puppet.turn();
+    for _ in 0..4 {
+        puppet.pass(Duration::from_secs(1));
+    }
+    assert_eq!(puppet.stack.poll_datagram(), None);
 }
