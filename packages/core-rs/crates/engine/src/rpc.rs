@@ -244,6 +244,7 @@ impl Engine {
             .stack
             .open(family)
             .map_err(|e| Failure(e.errno().unsigned_abs()))?;
+        self.stack.set_bind_options(pcb, self.bind_options(key));
         self.table.set_pcb(key, Some(pcb));
         Ok(pcb)
     }

@@ -85,6 +85,7 @@ impl Engine {
         let inherits = socket.options.inherits();
         if let Some(pcb) = socket.pcb {
             self.stack.set_options(pcb, options);
+            self.stack.set_bind_options(pcb, self.bind_options(key));
         }
         if inherits != inherited {
             self.set_state(key, state, Some(program));

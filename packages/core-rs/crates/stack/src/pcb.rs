@@ -19,7 +19,7 @@ use smoltcp::time::Instant;
 
 use crate::flow::FlowKey;
 use crate::meter::{Measures, Meter};
-use crate::ports::Binding;
+use crate::ports::{Binding, Claim};
 use crate::seq::Seq;
 use crate::tcb::Tcb;
 use crate::timers::Alarm;
@@ -29,7 +29,7 @@ use crate::{BindOptions, Cause, PcbId, PcbInfo, PcbOptions, TcpState};
 pub(crate) struct Pcb {
     pub(crate) generation: u32,
     pub(crate) family: Family,
-    /// Bound by `bind`, or by `listen`; connects bind nothing here.
+    /// Bound by `bind`, or by `listen`, as it was then; connects bind nothing here.
     pub(crate) bound: Option<Binding>,
     pub(crate) bind_options: BindOptions,
     pub(crate) options: PcbOptions,
@@ -232,11 +232,16 @@ impl Conn {
 }
 
 impl Pcb {
+    /// What the connection of this block holds.
+    pub(crate) fn flow_claim(&self, local: IpAddr) -> Claim {
+        Claim::new(local, self.family, self.bind_options)
+    }
+
     pub(crate) fn info(&self) -> PcbInfo {
         let local = self
             .bound
             .map_or(SockAddr::unspecified(self.family), |bound| {
-                SockAddr::new(bound.addr, bound.port).as_family(self.family)
+                SockAddr::new(bound.claim.addr, bound.port).as_family(self.family)
             });
         let mut info = PcbInfo {
             family: self.family,

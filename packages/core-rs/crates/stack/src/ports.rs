@@ -5,58 +5,87 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use netcon_wire::Family;
 use rustc_hash::FxBuildHasher;
 
-use crate::PcbId;
+use crate::{BindOptions, PcbId};
 
 /// Linux's `net.ipv4.ip_local_port_range`.
 pub(crate) const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
+
+/// A local address, and how its holder shares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// IPv4 addresses unmapped; unspecified for any.
+    pub(crate) addr: IpAddr,
+    /// An IPv6 address of a socket that takes IPv4 too (`IPV6_V6ONLY` is off).
+    pub(crate) dual: bool,
+    pub(crate) reuse_addr: bool,
+    pub(crate) reuse_port: bool,
+}
+
+impl Claim {
+    /// `addr` as a socket of `family` with these options holds it.
+    pub(crate) fn new(addr: IpAddr, family: Family, options: BindOptions) -> Claim {
+        Claim {
+            addr,
+            dual: addr.is_ipv6() && family == Family::Inet6 && !options.v6only,
+            reuse_addr: options.reuse_addr,
+            reuse_port: options.reuse_port,
+        }
+    }
+
+    /// Linux's `inet_rcv_saddr_equal`.
+    fn overlaps(&self, other: &Claim) -> bool {
+        let any = self.addr.is_unspecified() || other.addr.is_unspecified();
+        match (self.addr, other.addr) {
+            (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
+                any || self.addr == other.addr
+            }
+            // A connection over IPv6 that would take IPv4 stands in the way of 0.0.0.0, too.
+            (IpAddr::V6(_), IpAddr::V4(_)) => any && self.dual,
+            (IpAddr::V4(_), IpAddr::V6(_)) => any && other.dual,
+        }
+    }
+
+    fn both_reuse_port(&self, other: &Claim) -> bool {
+        self.reuse_port && other.reuse_port
+    }
+
+    fn both_reuse_addr(&self, other: &Claim) -> bool {
+        self.reuse_addr && other.reuse_addr
+    }
+}
 
 /// An address a block is bound to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Binding {
     pub(crate) id: PcbId,
-    /// IPv4 addresses unmapped; unspecified for any.
-    pub(crate) addr: IpAddr,
+    pub(crate) claim: Claim,
     pub(crate) port: u16,
-    /// An `AF_INET6` wildcard that takes IPv4 too.
-    pub(crate) dual: bool,
-    pub(crate) reuse_addr: bool,
-    pub(crate) reuse_port: bool,
     pub(crate) listening: bool,
 }
 
 impl Binding {
-    /// Linux's `inet_rcv_saddr_equal`.
-    fn overlaps(&self, addr: IpAddr, dual: bool) -> bool {
-        match (self.addr, addr) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => a.is_unspecified() || b.is_unspecified() || a == b,
-            (IpAddr::V6(a), IpAddr::V6(b)) => a.is_unspecified() || b.is_unspecified() || a == b,
-            (IpAddr::V6(a), IpAddr::V4(_)) => a.is_unspecified() && self.dual,
-            (IpAddr::V4(_), IpAddr::V6(b)) => b.is_unspecified() && dual,
-        }
-    }
-
     /// How well a listener fits a local address, as in Linux's `compute_score`: an exact address
     /// before a wildcard, the same family before dual-stack.
     fn score(&self, local: IpAddr) -> Option<u8> {
-        match (self.addr, local) {
-            _ if self.addr == local => Some(3),
+        let Claim { addr, dual, .. } = self.claim;
+        match (addr, local) {
+            _ if addr == local => Some(3),
             (IpAddr::V4(a), IpAddr::V4(_)) if a.is_unspecified() => Some(2),
             (IpAddr::V6(a), IpAddr::V6(_)) if a.is_unspecified() => Some(2),
-            (IpAddr::V6(a), IpAddr::V4(_)) if a.is_unspecified() && self.dual => Some(1),
+            (IpAddr::V6(a), IpAddr::V4(_)) if a.is_unspecified() && dual => Some(1),
             (IpAddr::V4(_) | IpAddr::V6(_), _) => None,
         }
     }
 }
 
-/// Connections and tombstones with one local address and port.
+/// Connections and tombstones that hold the same.
 #[derive(Clone, Copy, Debug)]
 struct Flows {
-    addr: IpAddr,
-    /// Made with and without `SO_REUSEADDR`.
-    reuse: u32,
-    strict: u32,
+    claim: Claim,
+    count: u32,
 }
 
 #[derive(Debug, Default)]
@@ -78,18 +107,16 @@ impl Ports {
         let Some(port) = self.table.get(&new.port) else {
             return true;
         };
-        let bound = port
-            .bound
-            .iter()
-            .filter(|other| other.id != new.id)
-            .all(|other| {
-                let shared = (new.reuse_addr && other.reuse_addr && !other.listening)
-                    || (new.reuse_port && other.reuse_port);
-                shared || !other.overlaps(new.addr, new.dual)
-            });
-        let flows = port.flows.iter().all(|flows| {
-            let conflicting = flows.strict > 0 || !new.reuse_addr;
-            !conflicting || !new.overlaps(flows.addr, false)
+        let (mine, others) = (&new.claim, port.bound.iter());
+        let bound = others.filter(|other| other.id != new.id).all(|other| {
+            let theirs = &other.claim;
+            let shared =
+                (mine.both_reuse_addr(theirs) && !other.listening) || mine.both_reuse_port(theirs);
+            shared || !mine.overlaps(theirs)
+        });
+        let flows = port.flows.iter().all(|Flows { claim, .. }| {
+            let shared = mine.both_reuse_addr(claim) || mine.both_reuse_port(claim);
+            shared || !mine.overlaps(claim)
         });
         bound && flows
     }
@@ -103,7 +130,7 @@ impl Ports {
             .iter()
             .filter(|other| other.id != new.id && other.listening)
             .all(|other| {
-                (new.reuse_port && other.reuse_port) || !other.overlaps(new.addr, new.dual)
+                new.claim.both_reuse_port(&other.claim) || !new.claim.overlaps(&other.claim)
             })
     }
 
@@ -123,6 +150,15 @@ impl Ports {
         }
     }
 
+    /// What a bound block holds from now on: another address while it is connected, other options.
+    pub(crate) fn set_claim(&mut self, port: u16, id: PcbId, claim: Claim) {
+        if let Some(port) = self.table.get_mut(&port) {
+            for binding in port.bound.iter_mut().filter(|binding| binding.id == id) {
+                binding.claim = claim;
+            }
+        }
+    }
+
     pub(crate) fn unbind(&mut self, port: u16, id: PcbId) {
         if let Some(entry) = self.table.get_mut(&port) {
             entry.bound.retain(|binding| binding.id != id);
@@ -131,40 +167,23 @@ impl Ports {
     }
 
     /// A connection begins.
-    pub(crate) fn flow_begins(&mut self, addr: IpAddr, port: u16, reuse: bool) {
+    pub(crate) fn flow_begins(&mut self, port: u16, claim: Claim) {
         let flows = &mut self.table.entry(port).or_default().flows;
-        let at = flows
-            .iter()
-            .position(|flow| flow.addr == addr)
-            .unwrap_or_else(|| {
-                flows.push(Flows {
-                    addr,
-                    reuse: 0,
-                    strict: 0,
-                });
-                flows.len() - 1
-            });
-        *(if reuse {
-            &mut flows[at].reuse
-        } else {
-            &mut flows[at].strict
-        }) += 1;
+        match flows.iter_mut().find(|flows| flows.claim == claim) {
+            Some(flows) => flows.count += 1,
+            None => flows.push(Flows { claim, count: 1 }),
+        }
     }
 
     /// A connection, or its tombstone, ends.
-    pub(crate) fn flow_ends(&mut self, addr: IpAddr, port: u16, reuse: bool) {
+    pub(crate) fn flow_ends(&mut self, port: u16, claim: Claim) {
         let Some(entry) = self.table.get_mut(&port) else {
             return;
         };
-        if let Some(flow) = entry.flows.iter_mut().find(|flow| flow.addr == addr) {
-            let count = if reuse {
-                &mut flow.reuse
-            } else {
-                &mut flow.strict
-            };
-            *count = count.saturating_sub(1);
+        if let Some(flows) = entry.flows.iter_mut().find(|flows| flows.claim == claim) {
+            flows.count = flows.count.saturating_sub(1);
         }
-        entry.flows.retain(|flow| flow.reuse + flow.strict > 0);
+        entry.flows.retain(|flows| flows.count > 0);
         self.tidy(port);
     }
 
@@ -200,7 +219,7 @@ impl Ports {
     pub(crate) fn connect_port(
         &self,
         start: u64,
-        local: IpAddr,
+        local: &Claim,
         taken: impl Fn(u16) -> bool,
     ) -> Option<u16> {
         candidates(start).find(|port| {
@@ -208,7 +227,7 @@ impl Ports {
                 entry
                     .bound
                     .iter()
-                    .any(|binding| binding.overlaps(local, false))
+                    .any(|binding| binding.claim.overlaps(local))
             });
             !bound && !taken(*port)
         })

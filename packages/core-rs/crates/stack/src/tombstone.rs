@@ -14,6 +14,7 @@ use crate::PcbId;
 use crate::flow::{Flow, FlowKey, FlowTable};
 use crate::packet::build::{HOP_LIMIT, PLAIN_ACK, Segment};
 use crate::packet::{ACK, RST, SYN, TcpView};
+use crate::ports::Claim;
 use crate::seq::Seq;
 
 /// Linux's `TCP_TIMEWAIT_LEN`.
@@ -28,8 +29,8 @@ pub(crate) struct Tombstone {
     pub(crate) snd_nxt: Seq,
     pub(crate) rcv_nxt: Seq,
     pub(crate) window: u16,
-    /// `SO_REUSEADDR` of the connection, for bind conflicts.
-    pub(crate) reuse: bool,
+    /// What it holds, for bind conflicts.
+    pub(crate) claim: Claim,
     pub(crate) expires: Instant,
 }
 

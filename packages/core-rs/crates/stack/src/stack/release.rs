@@ -108,8 +108,9 @@ impl Stack {
     /// against old duplicates (RFC 9293 3.6.1), and inside the stack there is nothing to delay them.
     pub(super) fn enter_time_wait(&mut self, id: PcbId) {
         let Some(pcb) = self.pcbs.get(id) else { return };
-        let reuse = pcb.bind_options.reuse_addr;
         let Some(conn) = pcb.conn() else { return };
+        let (addr, port) = conn.key.local();
+        let claim = pcb.flow_claim(addr);
         if conn.looped {
             self.send_segment(id, PLAIN_ACK);
             return self.finish(id);
@@ -120,13 +121,12 @@ impl Stack {
             snd_nxt: conn.snd_nxt,
             rcv_nxt: conn.rcv_nxt(),
             window: conn.window(),
-            reuse,
+            claim,
             expires: self.now + TIME_WAIT,
         };
         // smoltcp would send the last ACK on its next turn, which it will not get.
         self.send_segment(id, PLAIN_ACK);
-        let (addr, port) = stone.key.local();
-        self.ports.flow_begins(addr, port, reuse);
+        self.ports.flow_begins(port, claim);
         self.detach(id);
         if let Some(evicted) = self.yard.bury(stone, &mut self.flows) {
             self.counters.tombstones_recycled += 1;
@@ -142,8 +142,7 @@ impl Stack {
     }
 
     pub(super) fn tombstone_gone(&mut self, stone: &Tombstone) {
-        let (addr, port) = stone.key.local();
-        self.ports.flow_ends(addr, port, stone.reuse);
+        self.ports.flow_ends(stone.key.local().1, stone.claim);
     }
 
     /// Takes the connection out of everything that feeds it.
@@ -152,7 +151,6 @@ impl Stack {
         let Some(pcb) = self.pcbs.get_mut(id) else {
             return;
         };
-        let reuse = pcb.bind_options.reuse_addr;
         let Some(conn) = pcb.conn_mut().filter(|conn| conn.stage != Stage::Detached) else {
             return;
         };
@@ -163,7 +161,7 @@ impl Stack {
             self.flows.remove(&key);
         }
         let (addr, port) = key.local();
-        self.ports.flow_ends(addr, port, reuse);
+        self.ports.flow_ends(port, pcb.flow_claim(addr));
     }
 
     /// Removes the block. Its owner is told, if anybody knew of it.
@@ -193,8 +191,13 @@ impl Stack {
             return;
         };
         if let Kind::Conn(conn) = std::mem::replace(&mut pcb.kind, Kind::Idle) {
+            let bound = pcb.bound;
             self.connections -= 1;
             self.give_rings(conn.tcb);
+            // As before the connect: a wildcard is one again.
+            if let Some(bound) = bound {
+                self.ports.set_claim(bound.port, id, bound.claim);
+            }
         }
     }
 

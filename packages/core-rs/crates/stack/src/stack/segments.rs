@@ -188,7 +188,7 @@ impl Stack {
             pcb.options = options;
             pcb.bind_options = bind_options;
         }
-        self.admit(embryo, conn, bind_options.reuse_addr);
+        self.admit(embryo, conn);
         if let Some(listener) = self.pcbs.listener_mut(id) {
             listener.embryos += 1;
         }

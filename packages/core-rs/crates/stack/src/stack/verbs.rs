@@ -12,7 +12,7 @@ use crate::flow::FlowKey;
 use crate::hash::SipKey;
 use crate::net::Route;
 use crate::pcb::{Conn, Kind, Listener, Stage, endpoint};
-use crate::ports::Binding;
+use crate::ports::{Binding, Claim};
 use crate::tcb::Tcb;
 use crate::{
     BindError, BindOptions, ConnectError, IoError, ListenError, OpenError, PcbId, PcbOptions, isn,
@@ -47,13 +47,15 @@ impl Stack {
         if !ip.is_unspecified() && !self.net.is_own(ip) {
             return Err(BindError::NotAvailable);
         }
+        let options = BindOptions {
+            // __inet6_bind() in net/ipv6/af_inet6.c: one address of IPv6 is IPv6 only.
+            v6only: options.v6only || ip.is_ipv6() && !ip.is_unspecified(),
+            ..options
+        };
         let wanted = Binding {
             id,
-            addr: ip,
+            claim: Claim::new(ip, family, options),
             port: addr.port,
-            dual: ip.is_ipv6() && ip.is_unspecified() && !options.v6only,
-            reuse_addr: options.reuse_addr,
-            reuse_port: options.reuse_port,
             listening: false,
         };
         let port = match addr.port {
@@ -113,9 +115,10 @@ impl Stack {
         self.advance(now);
         self.may_connect(id)?;
         let pcb = self.pcbs.get(id).ok_or(ConnectError::Stale)?;
-        let (family, bound, bind_options) = (pcb.family, pcb.bound, pcb.bind_options);
-        let remote = destination(family, bind_options.v6only, to)?;
+        let (family, bound) = (pcb.family, pcb.bound);
+        let remote = destination(family, pcb.bind_options.v6only, to)?;
         let local = self.local_address(bound, remote)?;
+        let claim = pcb.flow_claim(local);
         let taken = |port| {
             self.flows.contains_key(&FlowKey::new(local, port, remote, to.port))
                 // A connection with itself is only made on purpose.
@@ -130,7 +133,7 @@ impl Stack {
                     .port_key
                     .hash(&target.words())
                     .wrapping_add(self.port_step);
-                let found = self.ports.connect_port(start, local, taken);
+                let found = self.ports.connect_port(start, &claim, taken);
                 found.ok_or(ConnectError::NotAvailable)?
             }
         };
@@ -157,7 +160,10 @@ impl Stack {
             self.give_rings(conn.tcb);
             return Err(ConnectError::NetUnreachable);
         }
-        self.admit(id, conn, bind_options.reuse_addr);
+        if bound.is_some() {
+            self.ports.set_claim(port, id, claim);
+        }
+        self.admit(id, conn);
         self.mark_dirty(id);
         self.rearm(id);
         Ok(endpoint((local, port), family))
@@ -330,6 +336,29 @@ impl Stack {
         self.rearm(id);
     }
 
+    /// Sets how the addresses of a block are shared, also of one that is bound or connected.
+    pub fn set_bind_options(&mut self, id: PcbId, options: BindOptions) {
+        let Some(pcb) = self.pcbs.get_mut(id) else {
+            return;
+        };
+        let local = pcb.conn().filter(|conn| conn.stage != Stage::Detached);
+        let local = local.map(|conn| conn.key.local());
+        let before = local.map(|(addr, port)| (port, pcb.flow_claim(addr)));
+        pcb.bind_options = options;
+        if let Some(((addr, port), (_, before))) = local.zip(before) {
+            let claim = pcb.flow_claim(addr);
+            self.ports.flow_begins(port, claim);
+            self.ports.flow_ends(port, before);
+        }
+        let Some(bound) = &mut pcb.bound else { return };
+        bound.claim = Claim::new(bound.claim.addr, pcb.family, options);
+        let claim = local.map_or(bound.claim, |(addr, _)| Claim {
+            addr,
+            ..bound.claim
+        });
+        self.ports.set_claim(bound.port, id, claim);
+    }
+
     /// A connection's memory and numbers; `None` when there is no room.
     pub(super) fn make_conn(&mut self, key: FlowKey, stage: Stage) -> Option<Conn> {
         if self.connections >= self.max_connections && !self.recycle() {
@@ -357,7 +386,7 @@ impl Stack {
     }
 
     /// Puts a connection into its block and the tables.
-    pub(super) fn admit(&mut self, id: PcbId, mut conn: Conn, reuse: bool) {
+    pub(super) fn admit(&mut self, id: PcbId, mut conn: Conn) {
         let key = conn.key;
         let Some(pcb) = self.pcbs.get_mut(id) else {
             return;
@@ -367,7 +396,7 @@ impl Stack {
         pcb.kind = Kind::Conn(Box::new(conn));
         self.connections += 1;
         let (addr, port) = key.local();
-        self.ports.flow_begins(addr, port, reuse);
+        self.ports.flow_begins(port, pcb.flow_claim(addr));
         self.flows.insert(key, crate::flow::Flow::Pcb(id));
     }
 
@@ -394,7 +423,7 @@ impl Stack {
             .source_for(to)
             .ok_or(ConnectError::NetUnreachable)?;
         match bound
-            .map(|bound| bound.addr)
+            .map(|bound| bound.claim.addr)
             .filter(|addr| !addr.is_unspecified())
         {
             // Nothing comes back to 127.0.0.1 from the link, nor to the other family.

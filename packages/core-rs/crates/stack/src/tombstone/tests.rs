@@ -1,6 +1,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
+use netcon_wire::Family;
+
 use super::*;
+use crate::BindOptions;
 use crate::hash::SipKey;
 
 fn stone(number: u16, expires: i64) -> Tombstone {
@@ -11,7 +14,7 @@ fn stone(number: u16, expires: i64) -> Tombstone {
         snd_nxt: Seq(100),
         rcv_nxt: Seq(200),
         window: 0,
-        reuse: false,
+        claim: Claim::new(ip, Family::Inet, BindOptions::default()),
         expires: Instant::from_secs(expires),
     }
 }
