@@ -57,6 +57,8 @@ pub(crate) struct Bbr {
     cycle_at: Time,
     probe_rtt_until: Option<Time>,
     probe_rtt_round: bool,
+    /// Samples of what left before so much was delivered are too low.
+    limited_until: u64,
     pacing: Option<u64>,
     /// The window before a recovery or a probe of the round-trip time.
     prior_cwnd: u64,
@@ -87,6 +89,7 @@ impl Default for Bbr {
             cycle_at: Time::default(),
             probe_rtt_until: None,
             probe_rtt_round: false,
+            limited_until: 0,
             pacing: None,
             prior_cwnd: 0,
             recovering: false,
@@ -131,8 +134,13 @@ impl Bbr {
             self.round_start = true;
             self.conserving = false;
         }
+        // What left while four segments were the limit says nothing of the path.
+        if self.mode == Mode::ProbeRtt {
+            self.limited_until = sample.delivered_total + sample.flying;
+        }
+        let limited = rate.app_limited || rate.prior_delivered < self.limited_until;
         let measured = rate.per_second();
-        if !rate.app_limited || measured >= self.rate.max() {
+        if !limited || measured >= self.rate.max() {
             self.rate.update(self.round, measured);
         }
     }

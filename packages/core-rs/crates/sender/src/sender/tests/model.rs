@@ -27,6 +27,8 @@ pub(super) struct Path {
     pub(super) drops: Vec<u64>,
     /// Nothing arrives in that time, in microseconds.
     pub(super) outage: (u64, u64),
+    /// What leaves in that time waits until its end.
+    pub(super) stall: (u64, u64),
     /// Larger segments are lost.
     pub(super) mtu: u64,
 }
@@ -43,6 +45,7 @@ impl Path {
             duplicate: 0.0,
             drops: Vec::new(),
             outage: (0, 0),
+            stall: (0, 0),
             mtu: u64::MAX,
         }
     }
@@ -101,6 +104,8 @@ pub(super) struct World {
     /// Segments that left: number, when, start, octets, again.
     pub(super) log: Vec<(Time, Segment)>,
     pub(super) total: u64,
+    /// A FIN follows.
+    pub(super) finish: bool,
     written: u64,
     pub(super) chunk: u64,
     flights: BinaryHeap<Reverse<(Time, u64, Event)>>,
@@ -151,6 +156,7 @@ impl World {
             asleep: (0, 0),
             log: Vec::new(),
             total,
+            finish: true,
             written: 0,
             chunk: u64::MAX,
             flights: BinaryHeap::new(),
@@ -183,7 +189,7 @@ impl World {
             self.written += wrote as u64;
             left -= wrote as u64;
         }
-        if self.written == self.total {
+        if self.written == self.total && self.finish {
             self.sender.finish();
         }
     }
@@ -216,6 +222,9 @@ impl World {
     fn depart(&mut self, event: Event, octets: u64) {
         let number = self.segments;
         self.segments += 1;
+        if self.in_time(self.path.stall) {
+            self.busy = self.busy.max(Time::from_micros(1_000_000 + self.path.stall.1));
+        }
         let start = self.busy.max(self.now);
         let took = (octets * 1_000_000)
             .checked_div(self.path.rate)
