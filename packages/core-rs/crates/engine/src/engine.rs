@@ -389,7 +389,7 @@ impl Engine {
                     let meta = RxMeta {
                         checksum_ok: offload.checksum_ok,
                     };
-                    let Some(frame) = self.frame.get(..len) else {
+                    let Some(frame) = self.frame.get_mut(..len) else {
                         continue;
                     };
                     let now = Instant::from_micros(self.now_micros);

@@ -340,6 +340,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
             .min()
     }
 
+    /// Whether [`Sender::poll_transmit`] may have something now. What a window or the pacer holds back counts, too.
+    pub fn has_work(&self) -> bool {
+        self.established
+            && (self.forced.is_some()
+                || self.board.lost() > 0
+                || self.board.nxt() < self.end())
+    }
+
     /// The memory again.
     pub fn into_memory(self) -> S {
         self.buffer.into_memory()

@@ -13,12 +13,14 @@
 
 use std::net::IpAddr;
 
+use netcon_sender::Sender;
 use netcon_wire::{Family, SockAddr};
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 
 use crate::flow::FlowKey;
 use crate::ports::Binding;
+use crate::ring::Ring;
 use crate::seq::Seq;
 use crate::tcb::Tcb;
 use crate::timers::Alarm;
@@ -69,7 +71,14 @@ pub(crate) enum Stage {
 
 /// A connection.
 pub(crate) struct Conn {
+    /// Receives, and has the state. It believes that nothing but SYN and FIN was ever sent.
     pub(crate) tcb: Tcb,
+    /// Sends.
+    pub(crate) sender: Sender<Ring>,
+    pub(crate) opening: Opening,
+    /// Where headers are put together.
+    pub(crate) header: Vec<u8>,
+    pub(crate) spoken: Spoken,
     pub(crate) key: FlowKey,
     pub(crate) stage: Stage,
     /// The listener it came from, until the program has it.
@@ -85,15 +94,17 @@ pub(crate) struct Conn {
 
     pub(crate) iss: Seq,
     pub(crate) irs: Seq,
-    /// Ours to track: smoltcp keeps its sequence numbers to itself.
+    /// The sender's, and those of the SYN.
     pub(crate) snd_una: Seq,
     pub(crate) snd_nxt: Seq,
     /// Shift of the window we advertise.
     pub(crate) shift: u8,
+    /// `IP_TTL`, where it was set.
+    pub(crate) hop_limit: Option<u8>,
     /// Payload of a full segment now; the peer's, the link's, or the path's limit.
     pub(crate) mss: u16,
 
-    /// Bytes read from and written to the rings.
+    /// Bytes read and written.
     pub(crate) consumed: u64,
     pub(crate) written: u64,
     /// The receive queue when it was last looked at.
@@ -125,10 +136,48 @@ pub(crate) struct Conn {
     pub(crate) next_challenge: Instant,
 }
 
+/// The handshake, for the sender.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Opening {
+    /// The handshake has ended, and the sender knows.
+    pub(crate) done: bool,
+    /// SYNs sent, and when the first was.
+    pub(crate) syns: u32,
+    pub(crate) sent: Option<Instant>,
+    /// Of the peer's SYN: its window, the shift of later ones, whether it permits SACK.
+    pub(crate) window: u16,
+    pub(crate) shift: u8,
+    pub(crate) sack: bool,
+}
+
+/// What the peer was told of what we have received, and what it has to be told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spoken {
+    /// The acknowledgement and window that the peer is to have: smoltcp's latest.
+    pub(crate) ack: Seq,
+    pub(crate) window: u16,
+    /// What it was sent last.
+    pub(crate) sent_ack: Seq,
+    pub(crate) sent_window: u16,
+    /// It has to be sent by then, alone if nothing else leaves.
+    pub(crate) due: Option<Instant>,
+}
+
 impl Conn {
-    pub(crate) fn new(tcb: Tcb, key: FlowKey, stage: Stage, iss: Seq, now: Instant) -> Conn {
+    pub(crate) fn new(
+        tcb: Tcb,
+        sender: Sender<Ring>,
+        key: FlowKey,
+        stage: Stage,
+        iss: Seq,
+        now: Instant,
+    ) -> Conn {
         Conn {
             tcb,
+            sender,
+            opening: Opening::default(),
+            header: Vec::new(),
+            spoken: Spoken::default(),
             key,
             stage,
             listener: None,
@@ -142,6 +191,7 @@ impl Conn {
             snd_una: iss,
             snd_nxt: iss,
             shift: 0,
+            hop_limit: None,
             mss: 536,
             consumed: 0,
             written: 0,
@@ -172,7 +222,7 @@ impl Conn {
         if self.stage == Stage::Detached {
             0
         } else {
-            self.tcb.get(|socket| socket.send_queue())
+            self.sender.queued()
         }
     }
 
@@ -186,6 +236,11 @@ impl Conn {
             .plus(u32::from(fin_received(self.tcb.state())))
     }
 
+    /// The acknowledgement smoltcp is shown: it has sent a SYN and perhaps a FIN, and nothing between.
+    pub(crate) fn shown_ack(&self) -> Seq {
+        self.iss.plus(1).plus(u32::from(self.sender.finished()))
+    }
+
     /// The window to advertise, scaled.
     pub(crate) fn window(&self) -> u16 {
         let free = self
@@ -196,13 +251,7 @@ impl Conn {
 
     /// Whether something the peer has to acknowledge is queued or out.
     pub(crate) fn owes(&self) -> bool {
-        self.tcb.get(|socket| {
-            socket.send_queue() > 0
-                || matches!(
-                    socket.state(),
-                    tcp::State::FinWait1 | tcp::State::LastAck | tcp::State::Closing
-                )
-        })
+        self.sender.owes()
     }
 
     /// The state to show: a tombstone has taken over from a detached one.

@@ -25,6 +25,7 @@ mod ingress;
 mod progress;
 mod release;
 mod segments;
+mod sending;
 mod verbs;
 
 /// Purposes that keys are derived for.

@@ -38,9 +38,14 @@ impl Segment {
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        self.write_for(out, 0);
+    }
+
+    /// Appends the headers for a payload of `len` bytes.
+    pub(crate) fn write_for(&self, out: &mut Vec<u8>, len: usize) {
         let (src, src_port) = self.flow.local();
         let (dst, dst_port) = self.flow.remote();
-        ip_header(out, src, dst, TCP, self.hop_limit, 20);
+        ip_header(out, src, dst, TCP, self.hop_limit, 20 + len);
         out.extend_from_slice(&src_port.to_be_bytes());
         out.extend_from_slice(&dst_port.to_be_bytes());
         out.extend_from_slice(&self.seq.0.to_be_bytes());

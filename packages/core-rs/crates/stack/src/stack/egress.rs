@@ -104,17 +104,31 @@ impl Stack {
         };
         conn.tcb.egress(&mut self.iface, self.now, &mut io);
         let len = io.tx_len;
+        let packet = &self.scratch[HEADER..HEADER + len];
+        // Only SYNs leave as smoltcp makes them.
+        let (len, mss) = if len > 0 && conn.announce(packet, self.now) {
+            (len, conn.mss)
+        } else {
+            conn.compose(&mut self.scratch, self.now, self.largest)
+        };
         let sent = if len == 0 {
             0
         } else {
-            self.ship(id, len, mac, sink)
+            self.ship(id, len, mss, mac, sink)
         };
         self.rearm_after(id, sent == 0);
         sent
     }
 
-    /// Sends the packet of a connection that smoltcp wrote into the scratch buffer.
-    fn ship(&mut self, id: PcbId, len: usize, mac: Mac, sink: &mut dyn FrameSink) -> usize {
+    /// Sends the packet of a connection that stands in the scratch buffer.
+    fn ship(
+        &mut self,
+        id: PcbId,
+        len: usize,
+        mss: u16,
+        mac: Mac,
+        sink: &mut dyn FrameSink,
+    ) -> usize {
         let end = HEADER + len;
         let Some(layout) = Layout::of(&self.scratch[..end]) else {
             return 0;
@@ -150,7 +164,6 @@ impl Stack {
             self.looped.push_back((full, len));
             return 1;
         }
-        let mss = conn.mss;
         let frame = &mut self.scratch[..end];
         frame[..HEADER].copy_from_slice(&ethernet::header(mac, self.net.mac, ip_type(to)));
         if tcp.has(SYN) {
@@ -203,9 +216,10 @@ impl Stack {
             Route::None => None,
             Route::Loop => {
                 self.counters.loop_frames += 1;
-                if let Some(ip) = IpView::parse(packet) {
-                    // What this leads to is queued, never sent from here: no recursion.
-                    self.handle_packet(&ip);
+                // What this leads to is queued, never sent from here: no recursion.
+                let feed = IpView::parse(packet).and_then(|ip| self.handle_packet(&ip));
+                if let Some(feed) = feed {
+                    self.feed(&feed, packet);
                 }
                 None
             }
@@ -224,9 +238,11 @@ impl Stack {
     }
 
     /// A super-frame has come round.
-    fn deliver(&mut self, buffer: Vec<u8>, len: usize) {
-        if let Some(ip) = IpView::parse(&buffer[HEADER..HEADER + len]) {
-            self.handle_packet(&ip);
+    fn deliver(&mut self, mut buffer: Vec<u8>, len: usize) {
+        let packet = &mut buffer[HEADER..HEADER + len];
+        let feed = IpView::parse(packet).and_then(|ip| self.handle_packet(&ip));
+        if let Some(feed) = feed {
+            self.feed(&feed, packet);
         }
         if self.pool.len() < POOL {
             self.pool.push(buffer);

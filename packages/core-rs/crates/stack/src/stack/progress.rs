@@ -129,14 +129,20 @@ impl Stack {
         } else {
             conn.tcb.poll_at(&mut self.iface, now)
         };
-        let turn = wish.is_some_and(|at| at <= now);
-        let wish = if turn {
-            idle.then_some(now + IDLE_TURN)
-        } else {
-            wish
-        };
+        let mut turn = wish.is_some_and(|at| at <= now);
+        let mut timer = None;
+        if !conn.blocked {
+            timer = conn.sending_deadline();
+            turn |= timer.is_some_and(|at| at <= now);
+        }
+        // What is due is for the turn.
+        let later = |at: Instant| if at > now { Some(at) } else { idle.then_some(now + IDLE_TURN) };
+        let wish = wish.and_then(later);
+        let timer = timer.and_then(later);
+        turn |= !conn.blocked && conn.sender.has_work();
         let deadline = [
             wish,
+            timer,
             conn.gives_up_at(&options),
             conn.keepalive_at(&options),
         ];
@@ -270,13 +276,7 @@ impl Stack {
             self.events.push_back(Event::PeerClosed { pcb: id });
         }
         if conn.short {
-            let (free, capacity) = conn.tcb.get(|socket| {
-                (
-                    socket.send_capacity() - socket.send_queue(),
-                    socket.send_capacity(),
-                )
-            });
-            if free >= capacity / 4 {
+            if conn.sender.space() >= conn.sender.capacity() / 4 {
                 conn.short = false;
                 if !conn.told_writable {
                     conn.told_writable = true;

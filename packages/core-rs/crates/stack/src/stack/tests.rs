@@ -93,7 +93,9 @@ impl Puppet {
     }
 
     fn frame(&mut self, frame: &[u8]) {
-        self.stack.handle_frame(self.now, &RxMeta::default(), frame);
+        let mut frame = frame.to_vec();
+        self.stack
+            .handle_frame(self.now, &RxMeta::default(), &mut frame);
         self.turn();
     }
 

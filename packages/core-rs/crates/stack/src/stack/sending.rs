@@ -1,0 +1,260 @@
+//! A connection's segments: smoltcp receives and has the state, the sender sends, and here they are joined.
+//!
+//! smoltcp believes that it has sent a SYN and, at the end, a FIN, and no octet between. What it emits is not
+//! sent, SYNs apart: it says what is to be acknowledged. Bare acknowledgements are not shown to it. See
+//! docs/internals/sender.md.
+
+use netcon_sender::{Ack, Handshake, Segment as Sending, Time, Verdict};
+use smoltcp::socket::tcp;
+use smoltcp::time::{Duration, Instant};
+
+use crate::device::Largest;
+use crate::ethernet::HEADER;
+use crate::packet::build::{HOP_LIMIT, Segment};
+use crate::packet::{ACK, FIN, IpView, PSH, RST, SYN, TcpView, tcp_option};
+use crate::pcb::Conn;
+use crate::seq::Seq;
+
+/// RFC 9293 3.8.6.3 allows 500 ms.
+const ACK_DELAY: Duration = Duration::from_millis(10);
+/// Acknowledged at once where segments are large, as on loopback.
+const MANY_BYTES: u32 = 16 << 10;
+/// TCP options (RFC 7323 2, RFC 2018 2 and 3).
+const WINDOW_SCALE: u8 = 3;
+const SACK_PERMITTED: u8 = 4;
+const SACK: u8 = 5;
+/// SACK blocks in one segment (RFC 2018 3).
+const BLOCKS: usize = 4;
+
+impl Conn {
+    /// Remembers what the peer's SYN offers.
+    pub(super) fn offered(&mut self, segment: &[u8]) {
+        self.opening.window = window(segment);
+        self.opening.shift = match tcp_option(segment, WINDOW_SCALE) {
+            Some((at, 1)) => segment[at],
+            _ => 0,
+        };
+        self.opening.sack = tcp_option(segment, SACK_PERMITTED).is_some();
+    }
+
+    /// Lets the sender begin when the handshake has ended. True when it just has.
+    pub(super) fn open(&mut self, now: Instant) -> bool {
+        let ended = match self.tcb.state() {
+            tcp::State::Closed
+            | tcp::State::Listen
+            | tcp::State::SynSent
+            | tcp::State::SynReceived => false,
+            tcp::State::Established
+            | tcp::State::FinWait1
+            | tcp::State::FinWait2
+            | tcp::State::CloseWait
+            | tcp::State::Closing
+            | tcp::State::LastAck
+            | tcp::State::TimeWait => true,
+        };
+        if self.opening.done || !ended {
+            return false;
+        }
+        self.opening.done = true;
+        // Karn's rule: which of two SYNs was answered is not known.
+        let measured = self.opening.sent.filter(|_| self.opening.syns == 1);
+        let handshake = Handshake {
+            first: self.iss.plus(1).0,
+            peer: self.irs.plus(1).0,
+            mss: self.mss,
+            window: self.opening.window,
+            shift: self.opening.shift,
+            sack: self.opening.sack,
+            rtt: measured.map(|sent| time(now).since(time(sent))),
+        };
+        self.snd_una = self.iss.plus(1);
+        self.spoken.ack = self.irs.plus(1);
+        self.sender.establish(&handshake, time(now));
+        true
+    }
+
+    /// Gives the sender an acknowledgement.
+    pub(super) fn take_ack(&mut self, tcp: &TcpView, segment: &[u8], now: Instant) -> Verdict {
+        let mut blocks = [(0, 0); BLOCKS];
+        let count = sack_blocks(segment, &mut blocks);
+        let window = window(segment);
+        let ack = Ack {
+            seq: tcp.seq.0,
+            ack: tcp.ack.0,
+            window,
+            sack: &blocks[..count],
+            occupies: tcp.len() > 0,
+            congested: false,
+        };
+        let verdict = self.sender.handle_ack(&ack, time(now));
+        match verdict {
+            Verdict::News => {
+                self.snd_una = Seq(self.sender.una());
+                self.soft = None;
+                self.progress = now;
+            }
+            // A peer that answers probes is alive, however long it reads nothing (RFC 1122
+            // 4.2.2.17).
+            Verdict::Known if window == 0 => self.progress = now,
+            Verdict::Known | Verdict::Old | Verdict::Unacceptable => {}
+        }
+        verdict
+    }
+
+    /// Takes note of a packet that smoltcp wants to send. True when it has to leave as it is.
+    pub(super) fn announce(&mut self, packet: &[u8], now: Instant) -> bool {
+        let Some((tcp, segment)) = parse(packet) else {
+            return false;
+        };
+        if tcp.has(SYN | RST) || !self.opening.done {
+            self.opening.syns += 1;
+            self.opening.sent.get_or_insert(now);
+            if tcp.has(ACK) {
+                self.spoken.sent_ack = tcp.ack;
+                // Not scaled: the next acknowledgement tells more in time, none is sent for it.
+                self.spoken.sent_window = window(segment);
+            }
+            return true;
+        }
+        let spoken = &mut self.spoken;
+        spoken.ack = tcp.ack;
+        spoken.window = window(segment);
+        let news = u32::try_from(tcp.ack.since(spoken.sent_ack)).unwrap_or(u32::MAX);
+        let opened = u32::from(spoken.window) >= 2 * u32::from(spoken.sent_window);
+        if news == 0 && spoken.window == spoken.sent_window {
+            return false;
+        }
+        // RFC 9293 3.8.6.3: every second full-sized segment at once; a frame that the link put together counts
+        // as the segments it was. A FIN and what opens the window much do not wait either.
+        let much = news > u32::from(self.mss).min(MANY_BYTES);
+        let first = tcp.ack == self.irs.plus(1);
+        let closed = crate::pcb::fin_received(self.tcb.state());
+        let at = if news == 0 || much || opened || first || closed {
+            now
+        } else {
+            now + ACK_DELAY
+        };
+        let due = self.spoken.due.get_or_insert(at);
+        *due = at.min(*due);
+        false
+    }
+
+    /// Makes an immediate answer of smoltcp's one of this connection: with our sequence number.
+    pub(super) fn answer(&mut self, packet: &mut [u8]) {
+        let Some((tcp, segment)) = parse(packet) else {
+            return;
+        };
+        if !self.opening.done || tcp.flags & (SYN | FIN | RST | ACK) != ACK {
+            return;
+        }
+        let start = packet.len() - segment.len();
+        let spoken = &mut self.spoken;
+        (spoken.ack, spoken.window) = (tcp.ack, window(segment));
+        packet[start + 4..start + 8].copy_from_slice(&self.sender.nxt().to_be_bytes());
+        self.spoke();
+    }
+
+    /// Writes the next packet of the connection behind the room for an Ethernet header: data, or an
+    /// acknowledgement that is due. Gives its length, 0 when there is none, and the size of its segments.
+    pub(super) fn compose(
+        &mut self,
+        frame: &mut [u8],
+        now: Instant,
+        largest: Largest,
+    ) -> (usize, u16) {
+        if !self.opening.done {
+            return (0, self.mss);
+        }
+        let v4 = self.key.local().0.is_ipv4();
+        let most = if v4 { largest.v4 - 40 } else { largest.v6 - 60 };
+        self.sender.handle_timeout(time(now));
+        match self.sender.poll_transmit(time(now), most) {
+            Some(sending) => (self.write(frame, &sending), sending.mss),
+            None if self.spoken.due.is_some_and(|due| due <= now) => {
+                (self.write_ack(frame), self.mss)
+            }
+            None => (0, self.mss),
+        }
+    }
+
+    /// When the connection has something to send although nothing comes.
+    pub(super) fn sending_deadline(&self) -> Option<Instant> {
+        let sender = self.sender.poll_timeout().map(instant);
+        sender.into_iter().chain(self.spoken.due).min()
+    }
+
+    fn write(&mut self, frame: &mut [u8], sending: &Sending) -> usize {
+        let push = sending.push && sending.len > 0;
+        let flags = ACK | if sending.fin { FIN } else { 0 } | if push { PSH } else { 0 };
+        let start = HEADER + self.write_header(frame, Seq(sending.seq), flags, sending.len);
+        let (first, second) = self.sender.payload(sending);
+        let (middle, end) = (start + first.len(), start + first.len() + second.len());
+        frame[start..middle].copy_from_slice(first);
+        frame[middle..end].copy_from_slice(second);
+        self.snd_nxt = Seq(self.sender.nxt());
+        end - HEADER
+    }
+
+    fn write_ack(&mut self, frame: &mut [u8]) -> usize {
+        self.write_header(frame, Seq(self.sender.nxt()), ACK, 0)
+    }
+
+    fn write_header(&mut self, frame: &mut [u8], seq: Seq, flags: u8, len: usize) -> usize {
+        let segment = Segment {
+            flow: self.key,
+            seq,
+            ack: self.spoken.ack,
+            flags,
+            window: self.spoken.window,
+            hop_limit: self.hop_limit.unwrap_or(HOP_LIMIT),
+        };
+        self.header.clear();
+        segment.write_for(&mut self.header, len);
+        let end = HEADER + self.header.len();
+        frame[HEADER..end].copy_from_slice(&self.header);
+        self.spoke();
+        self.header.len()
+    }
+
+    /// The peer is told what there was to tell.
+    fn spoke(&mut self) {
+        let spoken = &mut self.spoken;
+        (spoken.sent_ack, spoken.sent_window) = (spoken.ack, spoken.window);
+        spoken.due = None;
+    }
+}
+
+/// The clock of the stack is the sender's.
+fn time(at: Instant) -> Time {
+    Time::from_micros(u64::try_from(at.total_micros()).unwrap_or(0))
+}
+
+fn instant(at: Time) -> Instant {
+    Instant::from_micros(i64::try_from(at.micros()).unwrap_or(i64::MAX))
+}
+
+fn parse(packet: &[u8]) -> Option<(TcpView, &[u8])> {
+    let ip = IpView::parse_quoted(packet)?;
+    let segment = &packet[ip.header_len..];
+    Some((TcpView::parse(segment)?, segment))
+}
+
+/// The window as it stands in a segment whose header was checked.
+fn window(segment: &[u8]) -> u16 {
+    u16::from_be_bytes([segment[14], segment[15]])
+}
+
+/// The SACK blocks of a segment; how many there are.
+fn sack_blocks(segment: &[u8], blocks: &mut [(u32, u32); BLOCKS]) -> usize {
+    let Some((at, len)) = tcp_option(segment, SACK) else {
+        return 0;
+    };
+    let pairs = segment[at..at + len].chunks_exact(8);
+    let mut count = 0;
+    for (pair, block) in pairs.zip(blocks.iter_mut()) {
+        let number = |at: usize| u32::from_be_bytes([pair[at], pair[at + 1], pair[at + 2], pair[at + 3]]);
+        *block = (number(0), number(4));
+        count += 1;
+    }
+    count
+}
