@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
+use super::segments::fin_outstanding;
 use super::{Stack, frame_buffer};
 use crate::device::Exchange;
 use crate::ethernet::{self, HEADER};
@@ -74,11 +75,17 @@ impl Stack {
 
     /// Gives a connection its turn. Gives the number of frames it sent.
     fn serve(&mut self, id: PcbId, sink: &mut dyn FrameSink) -> usize {
+        let now = self.now;
         let Some(conn) = self.pcbs.conn_mut(id) else {
             return 0;
         };
         conn.dirty = false;
         if conn.stage == Stage::Detached || conn.blocked {
+            return 0;
+        }
+        conn.owe(now);
+        if !conn.wants_turn(now) && !fin_outstanding(conn.tcb.state()) {
+            self.rearm_after(id, true);
             return 0;
         }
         let (looped, hop) = (conn.looped, conn.hop);

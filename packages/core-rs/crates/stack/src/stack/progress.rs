@@ -6,6 +6,7 @@ use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
 
 use super::Stack;
+use super::segments::fin_outstanding;
 use crate::neighbour::Lapse;
 use crate::packet::build::{HOP_LIMIT, PLAIN_ACK, Segment};
 use crate::pcb::{Conn, Stage, endpoint, fin_received};
@@ -124,8 +125,12 @@ impl Stack {
         if conn.orphan && conn.tcb.state() == tcp::State::FinWait2 {
             conn.fin_wait_2.get_or_insert(now);
         }
+        conn.owe(now);
         let wish = if conn.blocked {
             Some(now + BLOCKED_RETRY)
+        } else if conn.opening.done && !fin_outstanding(conn.tcb.state()) {
+            // What smoltcp wants now is an acknowledgement, and it knows no other timer.
+            None
         } else {
             conn.tcb.poll_at(&mut self.iface, now)
         };

@@ -422,7 +422,7 @@ fn check(conn: &Conn, tcp: &TcpView) -> Check {
 }
 
 /// Whether our FIN is out and smoltcp waits for its acknowledgement.
-fn fin_outstanding(state: tcp::State) -> bool {
+pub(super) fn fin_outstanding(state: tcp::State) -> bool {
     matches!(
         state,
         tcp::State::FinWait1 | tcp::State::Closing | tcp::State::LastAck

@@ -116,27 +116,44 @@ impl Conn {
             }
             return true;
         }
-        let spoken = &mut self.spoken;
-        spoken.ack = tcp.ack;
-        spoken.window = window(segment);
-        let news = u32::try_from(tcp.ack.since(spoken.sent_ack)).unwrap_or(u32::MAX);
-        let opened = u32::from(spoken.window) >= 2 * u32::from(spoken.sent_window);
-        if news == 0 && spoken.window == spoken.sent_window {
-            return false;
+        self.spoken.ack = tcp.ack;
+        self.spoken.window = window(segment);
+        false
+    }
+
+    /// Decides by when the peer has to be told what has come and what may come.
+    ///
+    /// RFC 9293 3.8.6.3: every second full-sized segment is acknowledged at once; a frame that the link put
+    /// together counts as the segments it was. A FIN does not wait either, nor what opens the window much
+    /// (Linux's and smoltcp's rule: doubles it).
+    pub(super) fn owe(&mut self, now: Instant) {
+        if !self.opening.done {
+            return;
         }
-        // RFC 9293 3.8.6.3: every second full-sized segment at once; a frame that the link put together counts
-        // as the segments it was. A FIN and what opens the window much do not wait either.
-        let much = news > u32::from(self.mss).min(MANY_BYTES);
-        let first = tcp.ack == self.irs.plus(1);
+        let next = self.rcv_nxt();
+        let news = u32::try_from(next.since(self.spoken.sent_ack)).unwrap_or(0);
         let closed = crate::pcb::fin_received(self.tcb.state());
-        let at = if news == 0 || much || opened || first || closed {
+        let (window, told) = (self.window(), self.spoken.sent_window);
+        let opened = !closed && window > 0 && window / 2 >= told;
+        if news == 0 && !opened {
+            return;
+        }
+        let first = next == self.irs.plus(1);
+        let much = news > u32::from(self.mss).min(MANY_BYTES);
+        let at = if much || opened || first || closed {
             now
         } else {
             now + ACK_DELAY
         };
         let due = self.spoken.due.get_or_insert(at);
         *due = at.min(*due);
-        false
+    }
+
+    /// Whether a turn could lead to anything.
+    pub(super) fn wants_turn(&self, now: Instant) -> bool {
+        !self.opening.done
+            || self.sender.has_work()
+            || self.sending_deadline().is_some_and(|at| at <= now)
     }
 
     /// Makes an immediate answer of smoltcp's one of this connection: with our sequence number.
@@ -171,6 +188,7 @@ impl Conn {
         match self.sender.poll_transmit(time(now), most) {
             Some(sending) => (self.write(frame, &sending), sending.mss),
             None if self.spoken.due.is_some_and(|due| due <= now) => {
+                self.spoken.due = None;
                 (self.write_ack(frame), self.mss)
             }
             None => (0, self.mss),
@@ -196,6 +214,10 @@ impl Conn {
     }
 
     fn write_ack(&mut self, frame: &mut [u8]) -> usize {
+        let spoken = &self.spoken;
+        if (spoken.ack, spoken.window) == (spoken.sent_ack, spoken.sent_window) {
+            return 0;
+        }
         self.write_header(frame, Seq(self.sender.nxt()), ACK, 0)
     }
 
