@@ -334,10 +334,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
             persist,
             pace,
         } = self.timers;
-        [rto, tail, reorder, persist, pace]
-            .into_iter()
-            .flatten()
-            .min()
+        let mut next = rto;
+        for timer in [tail, reorder, persist, pace] {
+            if timer.is_some() && (next.is_none() || timer < next) {
+                next = timer;
+            }
+        }
+        next
     }
 
     /// Whether [`Sender::poll_transmit`] may have something now. What a window or the pacer holds back counts, too.

@@ -153,14 +153,15 @@ pub(crate) struct Opening {
 /// What the peer was told of what we have received, and what it has to be told.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spoken {
-    /// The acknowledgement and window that the peer is to have: smoltcp's latest.
-    pub(crate) ack: Seq,
-    pub(crate) window: u16,
+    /// The right edge of the window that smoltcp has announced, and will take what lies before it.
+    pub(crate) edge: Seq,
     /// What it was sent last.
     pub(crate) sent_ack: Seq,
     pub(crate) sent_window: u16,
     /// It has to be sent by then, alone if nothing else leaves.
     pub(crate) due: Option<Instant>,
+    /// Because the window has opened.
+    pub(crate) due_now: bool,
 }
 
 impl Conn {

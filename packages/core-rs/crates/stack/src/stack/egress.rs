@@ -103,14 +103,17 @@ impl Stack {
             self.rearm(id);
             return 0;
         };
-        let mut io = Exchange {
-            rx: None,
-            tx: &mut self.scratch[HEADER..],
-            tx_len: 0,
-            largest: self.largest,
-        };
-        conn.tcb.egress(&mut self.iface, self.now, &mut io);
-        let len = io.tx_len;
+        let mut len = 0;
+        if conn.needs_socket() {
+            let mut io = Exchange {
+                rx: None,
+                tx: &mut self.scratch[HEADER..],
+                tx_len: 0,
+                largest: self.largest,
+            };
+            conn.tcb.egress(&mut self.iface, self.now, &mut io);
+            len = io.tx_len;
+        }
         let packet = &self.scratch[HEADER..HEADER + len];
         // Only SYNs leave as smoltcp makes them.
         let (len, mss) = if len > 0 && conn.announce(packet, self.now) {

@@ -68,7 +68,6 @@ impl Conn {
             rtt: measured.map(|sent| time(now).since(time(sent))),
         };
         self.snd_una = self.iss.plus(1);
-        self.spoken.ack = self.irs.plus(1);
         self.sender.establish(&handshake, time(now));
         true
     }
@@ -113,12 +112,35 @@ impl Conn {
                 self.spoken.sent_ack = tcp.ack;
                 // Not scaled: the next acknowledgement tells more in time, none is sent for it.
                 self.spoken.sent_window = window(segment);
+                self.spoken.edge = tcp.ack.plus(u32::from(window(segment)));
             }
             return true;
         }
-        self.spoken.ack = tcp.ack;
-        self.spoken.window = window(segment);
+        self.spoken.edge = self.edge(&tcp, segment);
         false
+    }
+
+    /// The right edge of the window that a segment of ours announces.
+    fn edge(&self, tcp: &TcpView, segment: &[u8]) -> Seq {
+        tcp.ack.plus(u32::from(window(segment)) << self.shift)
+    }
+
+    /// The window that may be announced: smoltcp takes nothing beyond the edge it knows of.
+    fn announced(&self, next: Seq) -> u16 {
+        let left = u32::try_from(self.spoken.edge.since(next)).unwrap_or(0);
+        u16::try_from(left >> self.shift).unwrap_or(u16::MAX)
+    }
+
+    /// Whether smoltcp has to be asked for what it would say: in a handshake, at a FIN, and when the window's
+    /// edge could move by much. All else is known without it.
+    pub(super) fn needs_socket(&self) -> bool {
+        if !self.opening.done || super::segments::fin_outstanding(self.tcb.state()) {
+            return true;
+        }
+        let next = self.rcv_nxt();
+        let left = u32::from(self.announced(next));
+        let window = u32::from(self.window());
+        window > left && (window - left >= window / 8 || self.spoken.due_now)
     }
 
     /// Decides by when the peer has to be told what has come and what may come.
@@ -140,6 +162,7 @@ impl Conn {
         }
         let first = next == self.irs.plus(1);
         let much = news > u32::from(self.mss).min(MANY_BYTES);
+        self.spoken.due_now |= opened;
         let at = if much || opened || first || closed {
             now
         } else {
@@ -165,10 +188,10 @@ impl Conn {
             return;
         }
         let start = packet.len() - segment.len();
-        let spoken = &mut self.spoken;
-        (spoken.ack, spoken.window) = (tcp.ack, window(segment));
+        self.spoken.edge = self.edge(&tcp, segment);
+        let told = (tcp.ack, window(segment));
         packet[start + 4..start + 8].copy_from_slice(&self.sender.nxt().to_be_bytes());
-        self.spoke();
+        self.spoke(told.0, told.1);
     }
 
     /// Writes the next packet of the connection behind the room for an Ethernet header: data, or an
@@ -188,7 +211,7 @@ impl Conn {
         match self.sender.poll_transmit(time(now), most) {
             Some(sending) => (self.write(frame, &sending), sending.mss),
             None if self.spoken.due.is_some_and(|due| due <= now) => {
-                self.spoken.due = None;
+                (self.spoken.due, self.spoken.due_now) = (None, false);
                 (self.write_ack(frame), self.mss)
             }
             None => (0, self.mss),
@@ -197,8 +220,10 @@ impl Conn {
 
     /// When the connection has something to send although nothing comes.
     pub(super) fn sending_deadline(&self) -> Option<Instant> {
-        let sender = self.sender.poll_timeout().map(instant);
-        sender.into_iter().chain(self.spoken.due).min()
+        match (self.sender.poll_timeout().map(instant), self.spoken.due) {
+            (Some(sender), Some(due)) => Some(sender.min(due)),
+            (sender, due) => sender.or(due),
+        }
     }
 
     fn write(&mut self, frame: &mut [u8], sending: &Sending) -> usize {
@@ -214,35 +239,38 @@ impl Conn {
     }
 
     fn write_ack(&mut self, frame: &mut [u8]) -> usize {
-        let spoken = &self.spoken;
-        if (spoken.ack, spoken.window) == (spoken.sent_ack, spoken.sent_window) {
+        let (next, spoken) = (self.rcv_nxt(), &self.spoken);
+        if (next, self.announced(next)) == (spoken.sent_ack, spoken.sent_window) {
             return 0;
         }
         self.write_header(frame, Seq(self.sender.nxt()), ACK, 0)
     }
 
     fn write_header(&mut self, frame: &mut [u8], seq: Seq, flags: u8, len: usize) -> usize {
+        let next = self.rcv_nxt();
+        let window = self.announced(next);
         let segment = Segment {
             flow: self.key,
             seq,
-            ack: self.spoken.ack,
+            ack: next,
             flags,
-            window: self.spoken.window,
+            window,
             hop_limit: self.hop_limit.unwrap_or(HOP_LIMIT),
         };
         self.header.clear();
         segment.write_for(&mut self.header, len);
         let end = HEADER + self.header.len();
         frame[HEADER..end].copy_from_slice(&self.header);
-        self.spoke();
+        self.spoke(next, window);
         self.header.len()
     }
 
     /// The peer is told what there was to tell.
-    fn spoke(&mut self) {
+    fn spoke(&mut self, ack: Seq, window: u16) {
         let spoken = &mut self.spoken;
-        (spoken.sent_ack, spoken.sent_window) = (spoken.ack, spoken.window);
+        (spoken.sent_ack, spoken.sent_window) = (ack, window);
         spoken.due = None;
+        spoken.due_now = false;
     }
 }
 
