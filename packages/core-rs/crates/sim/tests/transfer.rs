@@ -13,6 +13,7 @@ fn bad_link() -> Fault {
         delay: Duration::from_micros(200),
         jitter: Duration::from_micros(100),
         rate: 0,
+        queue: Duration::ZERO,
     }
 }
 

@@ -21,6 +21,7 @@ use smoltcp::time::Instant;
 use crate::flow::FlowKey;
 use crate::ports::Binding;
 use crate::ring::Ring;
+use crate::sack::Reported;
 use crate::seq::Seq;
 use crate::tcb::Tcb;
 use crate::timers::Alarm;
@@ -79,6 +80,7 @@ pub(crate) struct Conn {
     /// Where headers are put together.
     pub(crate) header: Vec<u8>,
     pub(crate) spoken: Spoken,
+    pub(crate) reported: Reported,
     pub(crate) key: FlowKey,
     pub(crate) stage: Stage,
     /// The listener it came from, until the program has it.
@@ -179,6 +181,7 @@ impl Conn {
             opening: Opening::default(),
             header: Vec::new(),
             spoken: Spoken::default(),
+            reported: Reported::default(),
             key,
             stage,
             listener: None,
@@ -284,6 +287,7 @@ impl Pcb {
             orphan: false,
             rx_bytes: 0,
             tx_bytes: 0,
+            sender: None,
         };
         match &self.kind {
             Kind::Idle => {}
@@ -304,6 +308,7 @@ impl Pcb {
                 info.orphan = conn.orphan;
                 info.rx_bytes = conn.consumed;
                 info.tx_bytes = conn.written;
+                info.sender = conn.opening.done.then(|| conn.sender.info());
             }
         }
         info

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use netcon_sender::Algorithm;
 use smoltcp::iface::Interface;
 use smoltcp::time::Instant;
 
@@ -43,6 +44,7 @@ pub struct Stack {
     largest: Largest,
     ring: usize,
     max_connections: usize,
+    congestion: Algorithm,
     isn_key: SipKey,
     port_key: SipKey,
     /// Makes consecutive ephemeral ports differ (RFC 6056 3.3.3).
@@ -114,6 +116,7 @@ impl Stack {
             // smoltcp takes rings of up to 1 GiB; below a segment nothing moves.
             ring: config.ring.clamp(4096, 1 << 30),
             max_connections: config.max_connections.max(1),
+            congestion: config.congestion,
             isn_key: key(FOR_ISN),
             port_key: key(FOR_PORTS),
             port_step: 0,
@@ -211,6 +214,7 @@ impl Stack {
                 orphan: true,
                 rx_bytes: 0,
                 tx_bytes: 0,
+                sender: None,
             };
             (stone.id, info)
         });

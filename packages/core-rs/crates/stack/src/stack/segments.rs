@@ -14,6 +14,7 @@ use crate::outbox::Way;
 use crate::packet::build::{PLAIN_ACK, Segment};
 use crate::packet::{ACK, IpView, RST, SYN, TcpView, mss_at, tcp_option};
 use crate::pcb::{Conn, Kind, Stage};
+use crate::sack::Block;
 use crate::seq::Seq;
 use crate::tombstone::Verdict;
 use crate::{Cause, Event, PcbId, isn, net};
@@ -38,6 +39,8 @@ pub(super) struct Feed {
     header_len: usize,
     /// The acknowledgement that the socket is to find in it.
     ack: Seq,
+    /// What of it has come before.
+    twice: Option<Block>,
 }
 
 /// What is to be done with a segment before smoltcp sees it.
@@ -113,6 +116,7 @@ impl Stack {
             len: ip.packet.len(),
             header_len: ip.header_len,
             ack: tcp.ack,
+            twice: None,
         };
         if !conn.opening.done {
             return Some(feed);
@@ -132,6 +136,7 @@ impl Stack {
         let told = conn.sender.finished() && fin_outstanding(conn.tcb.state());
         if tcp.len() > 0 || told || tcp.seq != conn.rcv_nxt() {
             feed.ack = conn.shown_ack();
+            feed.twice = conn.duplicate(tcp);
             return Some(feed);
         }
         self.settle(id);
@@ -285,7 +290,7 @@ impl Stack {
         }
         let len = io.tx_len;
         conn.open(self.now);
-        self.reply(id, len);
+        self.reply(id, len, None);
     }
 
     /// Feeds a segment to its socket, with the acknowledgement that the socket expects.
@@ -314,19 +319,19 @@ impl Stack {
                 conn.take_ack(&tcp, segment, self.now);
             }
         }
-        self.reply(id, len);
+        self.reply(id, len, feed.twice);
         self.settle(id);
     }
 
     /// Queues what smoltcp answered at once.
-    fn reply(&mut self, id: PcbId, len: usize) {
+    fn reply(&mut self, id: PcbId, mut len: usize, twice: Option<Block>) {
         if len == 0 {
             return;
         }
-        let packet = &mut self.scratch[HEADER..HEADER + len];
         if let Some(conn) = self.pcbs.conn_mut(id) {
-            conn.answer(packet);
+            len = conn.answer(&mut self.scratch[HEADER..], len, twice);
         }
+        let packet = &self.scratch[HEADER..HEADER + len];
         if !self
             .outbox
             .push(Way::Route, |out| out.extend_from_slice(packet))

@@ -13,18 +13,16 @@ use crate::ethernet::HEADER;
 use crate::packet::build::{HOP_LIMIT, Segment};
 use crate::packet::{ACK, FIN, IpView, PSH, RST, SYN, TcpView, tcp_option};
 use crate::pcb::Conn;
+use crate::sack::{self, Block};
 use crate::seq::Seq;
 
 /// RFC 9293 3.8.6.3 allows 500 ms.
 const ACK_DELAY: Duration = Duration::from_millis(10);
 /// Acknowledged at once where segments are large, as on loopback.
 const MANY_BYTES: u32 = 16 << 10;
-/// TCP options (RFC 7323 2, RFC 2018 2 and 3).
+/// TCP options (RFC 7323 2, RFC 2018 2).
 const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
-const SACK: u8 = 5;
-/// SACK blocks in one segment (RFC 2018 3).
-const BLOCKS: usize = 4;
 
 impl Conn {
     /// Remembers what the peer's SYN offers.
@@ -74,8 +72,8 @@ impl Conn {
 
     /// Gives the sender an acknowledgement.
     pub(super) fn take_ack(&mut self, tcp: &TcpView, segment: &[u8], now: Instant) -> Verdict {
-        let mut blocks = [(0, 0); BLOCKS];
-        let count = sack_blocks(segment, &mut blocks);
+        let mut blocks = [(0, 0); sack::BLOCKS];
+        let count = sack::blocks(segment, &mut blocks);
         let window = window(segment);
         let ack = Ack {
             seq: tcp.seq.0,
@@ -179,19 +177,31 @@ impl Conn {
             || self.sending_deadline().is_some_and(|at| at <= now)
     }
 
-    /// Makes an immediate answer of smoltcp's one of this connection: with our sequence number.
-    pub(super) fn answer(&mut self, packet: &mut [u8]) {
-        let Some((tcp, segment)) = parse(packet) else {
-            return;
+    /// Makes an immediate answer of smoltcp's, at the start of `room`, one of this connection: with our sequence
+    /// number and all that has come out of order or twice. Gives its length.
+    pub(super) fn answer(&mut self, room: &mut [u8], len: usize, twice: Option<Block>) -> usize {
+        let Some((tcp, segment)) = parse(&room[..len]) else {
+            return len;
         };
         if !self.opening.done || tcp.flags & (SYN | FIN | RST | ACK) != ACK {
-            return;
+            return len;
         }
-        let start = packet.len() - segment.len();
         self.spoken.edge = self.edge(&tcp, segment);
-        let told = (tcp.ack, window(segment));
-        packet[start + 4..start + 8].copy_from_slice(&self.sender.nxt().to_be_bytes());
-        self.spoke(told.0, told.1);
+        let window = window(segment);
+        let start = len - segment.len();
+        room[start + 4..start + 8].copy_from_slice(&self.sender.nxt().to_be_bytes());
+        self.spoke(tcp.ack, window);
+        if self.opening.sack {
+            self.reported.complete(room, len, tcp.ack, twice)
+        } else {
+            len
+        }
+    }
+
+    /// What of an incoming segment has come before.
+    pub(super) fn duplicate(&self, tcp: &TcpView) -> Option<Block> {
+        let segment = (tcp.seq, tcp.seq.plus(tcp.payload_len));
+        self.reported.duplicate(segment, self.rcv_nxt())
     }
 
     /// Writes the next packet of the connection behind the room for an Ethernet header: data, or an
@@ -292,19 +302,4 @@ fn parse(packet: &[u8]) -> Option<(TcpView, &[u8])> {
 /// The window as it stands in a segment whose header was checked.
 fn window(segment: &[u8]) -> u16 {
     u16::from_be_bytes([segment[14], segment[15]])
-}
-
-/// The SACK blocks of a segment; how many there are.
-fn sack_blocks(segment: &[u8], blocks: &mut [(u32, u32); BLOCKS]) -> usize {
-    let Some((at, len)) = tcp_option(segment, SACK) else {
-        return 0;
-    };
-    let pairs = segment[at..at + len].chunks_exact(8);
-    let mut count = 0;
-    for (pair, block) in pairs.zip(blocks.iter_mut()) {
-        let number = |at: usize| u32::from_be_bytes([pair[at], pair[at + 1], pair[at + 2], pair[at + 3]]);
-        *block = (number(0), number(4));
-        count += 1;
-    }
-    count
 }

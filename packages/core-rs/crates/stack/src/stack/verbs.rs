@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netcon_sender::{Algorithm, Sender};
+use netcon_sender::Sender;
 use netcon_wire::{Family, SockAddr};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpEndpoint;
@@ -334,7 +334,7 @@ impl Stack {
             }
         };
         let iss = isn::initial(&self.isn_key, &key, self.now);
-        let sender = Sender::new(tx, Algorithm::default());
+        let sender = Sender::new(tx, self.congestion);
         let mut conn = Conn::new(Tcb::new(rx), sender, key, stage, iss, self.now);
         match self.net.route(key.remote().0) {
             Route::Loop => conn.looped = true,
@@ -439,6 +439,9 @@ fn apply(conn: &mut Conn, options: &PcbOptions) {
         conn.sender.limit_segments(conn.mss);
     }
     conn.sender.set_nodelay(options.nodelay);
+    if let Some(algorithm) = options.congestion {
+        conn.sender.set_algorithm(algorithm);
+    }
     conn.hop_limit = options.hop_limit.filter(|limit| *limit > 0);
     conn.tcb.act(|socket| socket.set_hop_limit(conn.hop_limit));
 }
