@@ -20,6 +20,7 @@ export interface ServiceFlags {
   offload?: boolean;
   maxSessions?: number;
   maxSockets?: number;
+  congestion?: string;
 }
 
 /** Runs the service until a signal, the end of the app, or its own failure; leaves nothing behind. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type FaultOptions, NetconError } from '@netcon/core-rs';
+import { type Congestion, type FaultOptions, NetconError } from '@netcon/core-rs';
 import { type AddressPlan, planAddresses } from './addresses.js';
 import { parseFault } from './fault.js';
 import { type ServicePaths, type Surroundings, servicePaths } from './paths.js';
@@ -23,6 +23,8 @@ export interface ServiceOptions {
   offload?: boolean;
   maxSessions?: number;
   maxSockets?: number;
+  /** cubic, reno or bbr. */
+  congestion?: string;
 }
 
 /** Options checked and completed; nothing has been opened yet. */
@@ -37,6 +39,7 @@ export interface ServiceConfig {
   fault: FaultOptions | undefined;
   maxSessions: number;
   maxSockets: number;
+  congestion: Congestion;
 }
 
 /** Checks options before anything is opened. */
@@ -61,7 +64,16 @@ export function configure(options: ServiceOptions, at: Surroundings, lookup?: Lo
     fault: options.fault === undefined ? undefined : parseFault(options.fault),
     maxSessions: positive('--max-sessions', options.maxSessions ?? 4096),
     maxSockets: positive('--max-sockets', options.maxSockets ?? defaultMaxSockets()),
+    congestion: congestion(options.congestion ?? 'cubic'),
   };
+}
+
+const CONGESTION: readonly Congestion[] = ['cubic', 'reno', 'bbr'];
+
+function congestion(name: string): Congestion {
+  const found = CONGESTION.find((known) => known === name);
+  if (found !== undefined) return found;
+  throw new NetconError('NETCON_OPTION_BAD', `--congestion ${name}: ${CONGESTION.join(', ')}`);
 }
 
 function positive(option: string, value: number): number {

@@ -183,6 +183,7 @@ impl Engine {
             ring: RING,
             max_connections: config.max_sockets,
             datagrams: datagrams.is_ok(),
+            congestion: config.congestion,
             tso: report.as_ref().is_some_and(|r: &TapReport| r.offload),
             ..netcon_stack::Config::default()
         };

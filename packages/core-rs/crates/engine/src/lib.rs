@@ -29,6 +29,7 @@ mod sessions;
 mod show;
 mod stream;
 mod table;
+mod tcp_info;
 mod token;
 
 pub use command::{Command, Handle};
@@ -36,5 +37,6 @@ pub use config::{Config, Fault, TapConfig, TapReport};
 pub use engine::{Engine, Event};
 pub use error::OpenError;
 pub use netcon_link::Faults;
+pub use netcon_stack::{Algorithm, SenderInfo, Span};
 pub use sessions::{Hello, SessionId};
 pub use show::{SessionRow, SocketRow, Status};

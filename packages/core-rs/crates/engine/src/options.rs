@@ -3,7 +3,7 @@
 //!
 //! Sources: socket(7), tcp(7), ip(7), ipv6(7) and, for ranges, net/ipv4/tcp.c and ip_sockglue.c.
 
-use netcon_stack::{Duration, KeepAlive, PcbOptions};
+use netcon_stack::{Algorithm, Duration, KeepAlive, PcbOptions};
 use netcon_wire::Family;
 
 use crate::options::level::{IP, IPV6, SOCKET, TCP};
@@ -187,6 +187,8 @@ pub(crate) struct Facts {
     pub(crate) connected: bool,
     pub(crate) mss: u16,
     pub(crate) mtu: u16,
+    /// The algorithm at work, or the stack's.
+    pub(crate) congestion: Algorithm,
 }
 
 /// The options of one socket: those that differ from the default.
@@ -199,6 +201,7 @@ pub(crate) struct Options {
     receive_buffer: Option<i32>,
     timeouts: bool,
     maxseg: i32,
+    congestion: Option<Algorithm>,
 }
 
 impl Options {
@@ -238,10 +241,13 @@ impl Options {
                 self.maxseg = mss;
                 Ok(())
             }
-            (TCP, TCP_CONGESTION) => match value.split(|&b| b == 0).next() {
-                Some(b"reno" | b"cubic") => Ok(()),
-                _ => Err(ENOENT),
-            },
+            (TCP, TCP_CONGESTION) => {
+                let name = value.split(|&b| b == 0).next().unwrap_or_default();
+                let name = std::str::from_utf8(name).unwrap_or_default();
+                // tcp(7): an algorithm that is not there.
+                self.congestion = Some(Algorithm::from_name(name).ok_or(ENOENT)?);
+                Ok(())
+            }
             (IP, IP_OPTIONS) if value.is_empty() => Ok(()),
             (IPV6, IPV6_V6ONLY) if !fresh => Err(EINVAL),
             _ => self.set_int(level, name, value),
@@ -302,7 +308,9 @@ impl Options {
             (SOCKET, 36 | 56) | (IP, 19) | (IPV6, 75) => Ok(bytes(0)), // SO_MARK, NAPI_ID
             (TCP, TCP_MAXSEG) if facts.connected => Ok(bytes(i32::from(facts.mss))),
             (TCP, TCP_MAXSEG) => Ok(bytes(if self.maxseg == 0 { 536 } else { self.maxseg })),
-            (TCP, TCP_CONGESTION) => Ok(b"reno\0\0\0\0\0\0\0\0\0\0\0\0".to_vec()),
+            (TCP, TCP_CONGESTION) => {
+                Ok(congestion_name(self.congestion.unwrap_or(facts.congestion)))
+            }
             (IP, IP_OPTIONS) => Ok(Vec::new()),
             (IP, IP_MTU) if facts.connected => Ok(bytes(i32::from(facts.mtu))),
             (IP, IP_MTU) => Err(ENOTCONN),
@@ -326,6 +334,10 @@ impl Options {
         let device = self.device.clone();
         ints.chain(linger)
             .chain(device.map(|name| (SOCKET, SO_BINDTODEVICE, name)))
+            .chain(
+                self.congestion
+                    .map(|algorithm| (TCP, TCP_CONGESTION, congestion_name(algorithm))),
+            )
             .chain(self.send_buffer.map(|v| (SOCKET, SO_SNDBUF, bytes(v))))
             .chain(self.receive_buffer.map(|v| (SOCKET, SO_RCVBUF, bytes(v))))
             .chain(self.timeouts.then(|| (SOCKET, SO_RCVTIMEO, Vec::new())))
@@ -387,8 +399,16 @@ impl Options {
             reset_on_close: self.linger == Some((1, 0)),
             max_segment: u16::try_from(self.maxseg).ok().filter(|&mss| mss != 0),
             hop_limit: u8::try_from(self.value(IP, IP_TTL)).ok(),
+            congestion: self.congestion,
         }
     }
+}
+
+/// A name in `TCP_CA_NAME_MAX` bytes.
+fn congestion_name(algorithm: Algorithm) -> Vec<u8> {
+    let mut name = algorithm.name().as_bytes().to_vec();
+    name.resize(16, 0);
+    name
 }
 
 fn unsigned(v: i32) -> u32 {

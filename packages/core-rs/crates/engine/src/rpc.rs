@@ -382,12 +382,15 @@ impl Engine {
             return Ok(error.to_ne_bytes().to_vec());
         }
         if (level, name) == (level::TCP, TCP_INFO) {
-            return Ok(crate::show::tcp_info(info.as_ref()));
+            return Ok(crate::tcp_info::tcp_info(info.as_ref()));
         }
         let facts = Facts {
             connected: socket.state == SocketState::Connected,
             mss: info.map_or(536, |i| i.mss),
             mtu,
+            congestion: info
+                .and_then(|i| i.sender)
+                .map_or(self.config.congestion, |sender| sender.algorithm),
         };
         socket
             .options

@@ -1,6 +1,6 @@
 //! What the engine shows of itself.
 
-use netcon_stack::{PcbInfo, TcpState};
+use netcon_stack::{PcbInfo, SenderInfo, TcpState};
 use netcon_sys::process;
 use netcon_wire::{Family, SockAddr, SocketState};
 
@@ -54,6 +54,8 @@ pub struct SocketRow {
     pub uid: u32,
     /// Since it was created.
     pub age_micros: i64,
+    /// What the sender of a connection shows.
+    pub sender: Option<SenderInfo>,
     /// Bytes given to the program.
     pub rx_bytes: u64,
     /// Bytes taken from the program.
@@ -160,6 +162,7 @@ impl Engine {
                 .unwrap_or_default(),
             uid: owner.map_or(0, |o| o.credentials.uid),
             age_micros: self.now_micros - socket.created_micros,
+            sender: info.and_then(|i| i.sender),
             rx_bytes: socket.to_program,
             tx_bytes: socket.from_program,
         }
@@ -200,6 +203,7 @@ fn orphan(info: &PcbInfo) -> SocketRow {
         program: String::new(),
         uid: 0,
         age_micros: 0,
+        sender: info.sender,
         rx_bytes: info.rx_bytes,
         tx_bytes: info.tx_bytes,
     }
@@ -217,34 +221,4 @@ fn without_pcb(state: SocketState) -> String {
 
 fn endpoint(addr: SockAddr) -> String {
     std::net::SocketAddr::new(addr.ip, addr.port).to_string()
-}
-
-/// `struct tcp_info` (linux/tcp.h) as far as the stack knows it: state, MSS, unacked.
-pub(crate) fn tcp_info(info: Option<&PcbInfo>) -> Vec<u8> {
-    const LEN: usize = 104;
-    let mut bytes = vec![0u8; LEN];
-    let state: u8 = match info.map_or(TcpState::Closed, |i| i.state) {
-        TcpState::Established => 1,
-        TcpState::SynSent => 2,
-        TcpState::SynReceived => 3,
-        TcpState::FinWait1 => 4,
-        TcpState::FinWait2 => 5,
-        TcpState::TimeWait => 6,
-        TcpState::Closed => 7,
-        TcpState::CloseWait => 8,
-        TcpState::LastAck => 9,
-        TcpState::Listen => 10,
-        TcpState::Closing => 11,
-    };
-    let mss = u32::from(info.map_or(536, |i| i.mss));
-    let mut put = |at: usize, value: u32| {
-        if let Some(slot) = bytes.get_mut(at..at + 4) {
-            slot.copy_from_slice(&value.to_ne_bytes());
-        }
-    };
-    put(0, u32::from(state));
-    put(16, mss); // tcpi_snd_mss
-    put(20, mss); // tcpi_rcv_mss
-    put(84, mss); // tcpi_advmss
-    bytes
 }

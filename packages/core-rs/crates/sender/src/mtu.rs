@@ -30,7 +30,11 @@ impl Mtu {
         if backoff < TIMEOUTS || mss <= FLOOR {
             return None;
         }
-        let lower = if mss > BASE { BASE } else { (mss / 2).max(FLOOR) };
+        let lower = if mss > BASE {
+            BASE
+        } else {
+            (mss / 2).max(FLOOR)
+        };
         let wanted = self.wanted.map_or(mss, |(wanted, _)| wanted);
         self.wanted = Some((wanted, now + SOON));
         Some(lower)

@@ -1,7 +1,10 @@
 //! Conversions between octet counts and floating point, in one place.
 
 /// Exact below 2^53.
-#[expect(clippy::cast_precision_loss, reason = "counts of octets stay below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of octets stay below 2^53"
+)]
 pub(crate) const fn float(count: u64) -> f64 {
     count as f64
 }

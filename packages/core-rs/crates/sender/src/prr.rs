@@ -38,14 +38,20 @@ impl Prr {
         let allowed = if pipe > ssthresh {
             let share = u128::from(self.delivered) * u128::from(ssthresh);
             let share = share.div_ceil(u128::from(self.flight));
-            u64::try_from(share).unwrap_or(u64::MAX).saturating_sub(self.out)
+            u64::try_from(share)
+                .unwrap_or(u64::MAX)
+                .saturating_sub(self.out)
         } else {
             let conserving = self.delivered.saturating_sub(self.out).max(delivered);
             let limit = if safe { conserving + mss } else { conserving };
             limit.min(ssthresh - pipe)
         };
         // The first retransmission leaves at once (RFC 6675 5, step 4.3).
-        if self.out == 0 { allowed.max(mss) } else { allowed }
+        if self.out == 0 {
+            allowed.max(mss)
+        } else {
+            allowed
+        }
     }
 }
 

@@ -146,7 +146,11 @@ mod tests {
         );
         assert_eq!(rack.patience(&first, window, now + ms(2)), Some(Span::ZERO));
         let later = record(3000, 10, false);
-        assert_eq!(rack.patience(&later, window, now), None, "nothing overtook it");
+        assert_eq!(
+            rack.patience(&later, window, now),
+            None,
+            "nothing overtook it"
+        );
     }
 
     #[test]
@@ -162,7 +166,11 @@ mod tests {
         let mut rack = Rack::default();
         rack.widen(0, 5000);
         rack.widen(1000, 6000);
-        assert_eq!(rack.window(ms(8), ms(20), true), ms(4), "one round counts once");
+        assert_eq!(
+            rack.window(ms(8), ms(20), true),
+            ms(4),
+            "one round counts once"
+        );
         for round in 1..20 {
             rack.widen(round * 10_000, round * 10_000 + 1);
         }
@@ -180,6 +188,10 @@ mod tests {
         let mut rack = Rack::default();
         let now = Time::default() + ms(105);
         assert!(!rack.arrived(&record(0, 100, true), ms(10), now));
-        assert_eq!(rack.newest(), Time::default(), "it says nothing of what is lost");
+        assert_eq!(
+            rack.newest(),
+            Time::default(),
+            "it says nothing of what is lost"
+        );
     }
 }

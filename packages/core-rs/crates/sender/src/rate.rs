@@ -126,7 +126,10 @@ mod tests {
         rate.deliver(2000, second, at(10), at(20));
         rate.deliver(2000, third, at(30), at(50));
         let sample = rate.measure(Span::from_millis(10)).expect("a sample");
-        assert_eq!((sample.octets, sample.interval), (4000, Span::from_millis(40)));
+        assert_eq!(
+            (sample.octets, sample.interval),
+            (4000, Span::from_millis(40))
+        );
     }
 
     #[test]

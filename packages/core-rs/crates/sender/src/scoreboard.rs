@@ -246,7 +246,11 @@ impl Scoreboard {
     }
 
     /// The first octets that are lost, at most `limit` of them, leave again: `change` sees their record.
-    pub(crate) fn resend(&mut self, limit: u64, change: impl FnOnce(&mut Record)) -> Option<Record> {
+    pub(crate) fn resend(
+        &mut self,
+        limit: u64,
+        change: impl FnOnce(&mut Record),
+    ) -> Option<Record> {
         let at = self.first_lost()?;
         let record = self.records[at];
         if record.len() > limit {

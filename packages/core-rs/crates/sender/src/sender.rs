@@ -1,5 +1,6 @@
 //! A connection's sender: its parts, what its owner calls, and what it shows.
 
+use crate::Algorithm;
 use crate::buffer::SendBuffer;
 use crate::cc::{Control, NO_THRESHOLD, Window};
 use crate::info::{Info, Stats};
@@ -12,7 +13,6 @@ use crate::rate::Estimator;
 use crate::rtt::Rtt;
 use crate::scoreboard::Scoreboard;
 use crate::time::{Span, Time};
-use crate::Algorithm;
 
 mod ack;
 mod recovery;
@@ -346,9 +346,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
     /// Whether [`Sender::poll_transmit`] may have something now. What a window or the pacer holds back counts, too.
     pub fn has_work(&self) -> bool {
         self.established
-            && (self.forced.is_some()
-                || self.board.lost() > 0
-                || self.board.nxt() < self.end())
+            && (self.forced.is_some() || self.board.lost() > 0 || self.board.nxt() < self.end())
     }
 
     /// The memory again.

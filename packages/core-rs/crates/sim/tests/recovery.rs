@@ -51,12 +51,24 @@ fn reno_rate(loss: f64, delay: u64) -> f64 {
 
 #[test]
 fn random_loss_costs_what_the_algorithm_wants_and_no_more() {
-    for (loss, delay, total) in [(0.001, 5, 24 * MIB), (0.01, 5, 12 * MIB), (0.03, 5, 6 * MIB), (0.01, 50, 2 * MIB)] {
+    for (loss, delay, total) in [
+        (0.001, 5, 24 * MIB),
+        (0.01, 5, 12 * MIB),
+        (0.03, 5, 6 * MIB),
+        (0.01, 50, 2 * MIB),
+    ] {
         let want = reno_rate(loss, delay);
         for algorithm in [Algorithm::Reno, Algorithm::Cubic] {
             let (rate, info) = transfer(algorithm, path(loss, delay), total, 7);
-            println!("{} {loss} {delay} ms: {rate:.1} Mbit/s, Reno's {want:.1}; {:?}", algorithm.name(), info.stats);
-            assert!(rate > 0.75 * want, "{algorithm:?} {loss} {delay}: {rate} of {want}");
+            println!(
+                "{} {loss} {delay} ms: {rate:.1} Mbit/s, Reno's {want:.1}; {:?}",
+                algorithm.name(),
+                info.stats
+            );
+            assert!(
+                rate > 0.75 * want,
+                "{algorithm:?} {loss} {delay}: {rate} of {want}"
+            );
         }
     }
 }

@@ -43,7 +43,7 @@ mod tcb;
 mod timers;
 mod tombstone;
 
-pub use netcon_sender::{Algorithm, Info as SenderInfo};
+pub use netcon_sender::{Algorithm, Info as SenderInfo, Span};
 pub use netcon_wire::{Family, SockAddr};
 pub use smoltcp::time::{Duration, Instant};
 

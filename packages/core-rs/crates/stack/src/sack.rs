@@ -39,10 +39,11 @@ impl Reported {
     /// Takes in the block that is reported now, and forgets what is acknowledged or part of it.
     fn report(&mut self, now: Option<Block>, next: Seq) {
         let mut kept = Reported::default();
-        let apart = |(from, to): Block| {
-            now.is_none_or(|(start, end)| start.after(to) || from.after(end))
-        };
-        let former = self.iter().filter(|block| block.1.after(next) && apart(*block));
+        let apart =
+            |(from, to): Block| now.is_none_or(|(start, end)| start.after(to) || from.after(end));
+        let former = self
+            .iter()
+            .filter(|block| block.1.after(next) && apart(*block));
         for block in now.into_iter().chain(former).take(BLOCKS) {
             kept.blocks[kept.count] = block;
             kept.count += 1;
@@ -63,8 +64,8 @@ impl Reported {
             return len;
         };
         let mut found = [(0, 0); BLOCKS];
-        let now = (blocks(&room[l4..len], &mut found) > 0)
-            .then(|| (Seq(found[0].0), Seq(found[0].1)));
+        let now =
+            (blocks(&room[l4..len], &mut found) > 0).then(|| (Seq(found[0].0), Seq(found[0].1)));
         self.report(now, next);
         let end = l4 + 20;
         let mut at = end;
@@ -94,7 +95,8 @@ pub(crate) fn blocks(segment: &[u8], out: &mut [(u32, u32); BLOCKS]) -> usize {
     };
     let mut count = 0;
     for (pair, block) in segment[at..at + len].chunks_exact(8).zip(out.iter_mut()) {
-        let number = |at: usize| u32::from_be_bytes([pair[at], pair[at + 1], pair[at + 2], pair[at + 3]]);
+        let number =
+            |at: usize| u32::from_be_bytes([pair[at], pair[at + 1], pair[at + 2], pair[at + 3]]);
         *block = (number(0), number(4));
         count += 1;
     }

@@ -1,7 +1,9 @@
 use super::{LEAST, SendBuffer};
 
 fn filled(len: usize, from: u8) -> Vec<u8> {
-    (0..len).map(|n| from.wrapping_add((n % 251) as u8)).collect()
+    (0..len)
+        .map(|n| from.wrapping_add((n % 251) as u8))
+        .collect()
 }
 
 fn write_all(buffer: &mut SendBuffer<Vec<u8>>, data: &[u8]) -> usize {
@@ -40,7 +42,11 @@ fn small_memory_is_used_to_its_last_octet_and_wraps() {
 fn ring_grows_when_the_limit_does_and_keeps_what_waits() {
     let mut buffer = SendBuffer::new(vec![0; 4 * LEAST]);
     let data = filled(LEAST, 3);
-    assert_eq!(write_all(&mut buffer, &data), LEAST, "the limit, not the memory");
+    assert_eq!(
+        write_all(&mut buffer, &data),
+        LEAST,
+        "the limit, not the memory"
+    );
     buffer.release(10);
     buffer.set_limit(3 * LEAST as u64);
     assert_eq!(buffer.capacity(), 3 * LEAST);
@@ -54,13 +60,20 @@ fn ring_that_lies_across_its_end_grows_when_it_no_longer_does() {
     let mut buffer = SendBuffer::new(vec![0; 4 * LEAST]);
     write_all(&mut buffer, &filled(LEAST, 0));
     buffer.release(1000);
-    assert_eq!(write_all(&mut buffer, &filled(1000, 50)), 1000, "across the end");
+    assert_eq!(
+        write_all(&mut buffer, &filled(1000, 50)),
+        1000,
+        "across the end"
+    );
     buffer.set_limit(2 * LEAST as u64);
     assert_eq!(buffer.free(), 0, "no room before it is straight");
     buffer.release(LEAST as u64 + 10);
     buffer.set_limit(2 * LEAST as u64);
     assert_eq!(buffer.capacity(), 2 * LEAST);
-    assert_eq!(read(&buffer, LEAST as u64 + 10, 990), filled(1000, 50)[10..]);
+    assert_eq!(
+        read(&buffer, LEAST as u64 + 10, 990),
+        filled(1000, 50)[10..]
+    );
 }
 
 #[test]

@@ -170,9 +170,8 @@ mod tests {
         let (mut cubic, mut window) = congested_at(1000);
         assert_eq!(window.cwnd, 700 * MSS);
         // K = cbrt(300 / 0.4) = 9.09 s.
-        let at = |cubic: &mut Cubic, window: &mut Window, from, to| {
-            after(cubic, window, 100, from, to)
-        };
+        let at =
+            |cubic: &mut Cubic, window: &mut Window, from, to| after(cubic, window, 100, from, to);
         let early = at(&mut cubic, &mut window, 0, 5);
         assert!((950..985).contains(&early), "{early}");
         let back = at(&mut cubic, &mut window, 5, 9);

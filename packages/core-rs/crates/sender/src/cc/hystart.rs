@@ -120,7 +120,11 @@ mod tests {
         let (mut hystart, mut window) = (HyStart::default(), Window::new(MSS));
         round(&mut hystart, &mut window, 1, 40);
         round(&mut hystart, &mut window, 2, 44);
-        assert_eq!(round(&mut hystart, &mut window, 3, 44), 10 * MSS, "below 1/8");
+        assert_eq!(
+            round(&mut hystart, &mut window, 3, 44),
+            10 * MSS,
+            "below 1/8"
+        );
         assert!(round(&mut hystart, &mut window, 4, 50) < 10 * MSS);
         for number in 5..9 {
             assert_eq!(round(&mut hystart, &mut window, number, 50), 10 * MSS / 4);

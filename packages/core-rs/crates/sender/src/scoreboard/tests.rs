@@ -83,7 +83,11 @@ fn rfc_2018_examples() {
 #[test]
 fn super_frame_is_cut_at_its_segments_only() {
     let mut board = board(&[8 * MSS]);
-    assert_eq!(sack(&mut board, 2 * MSS + 1, 5 * MSS - 1), MSS, "3000 to 4000");
+    assert_eq!(
+        sack(&mut board, 2 * MSS + 1, 5 * MSS - 1),
+        MSS,
+        "3000 to 4000"
+    );
     assert_eq!(counts(&board), (7 * MSS, MSS, 0));
     assert_eq!(sack(&mut board, 6 * MSS + 10, 6 * MSS + 20), 0);
     assert_eq!(board.len(), 3);
@@ -107,7 +111,11 @@ fn acknowledgement_inside_a_segment_leaves_its_rest() {
     let mut board = board(&[4 * MSS]);
     assert_eq!(ack(&mut board, MSS + 100), MSS + 100);
     assert_eq!(counts(&board), (3 * MSS - 100, 0, 0));
-    assert_eq!(sack(&mut board, 2 * MSS, 3 * MSS), MSS, "segments are where they were");
+    assert_eq!(
+        sack(&mut board, 2 * MSS, 3 * MSS),
+        MSS,
+        "segments are where they were"
+    );
 }
 
 #[test]
@@ -129,7 +137,9 @@ fn lost_octets_leave_again_in_order() {
 fn part_of_a_lost_flight_leaves_again() {
     let mut board = board(&[5 * MSS]);
     board.lose(|_| Some(true));
-    let first = board.resend(2 * MSS, |record| record.mss = 500).expect("lost");
+    let first = board
+        .resend(2 * MSS, |record| record.mss = 500)
+        .expect("lost");
     assert_eq!((first.start, first.end, first.base), (0, 2 * MSS, 0));
     assert_eq!(counts(&board), (2 * MSS, 0, 3 * MSS));
 }
@@ -150,7 +160,10 @@ fn what_was_taken_back_is_lost() {
     board.lose(|_| Some(true));
     board.renege();
     assert_eq!(counts(&board), (0, 0, 4 * MSS));
-    assert_eq!(board.resend(MSS, |_| ()).map(|record| record.start), Some(0));
+    assert_eq!(
+        board.resend(MSS, |_| ()).map(|record| record.start),
+        Some(0)
+    );
 }
 
 #[test]

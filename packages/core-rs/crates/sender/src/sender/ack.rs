@@ -232,8 +232,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
     /// (RFC 7661 4.1, Linux's `tcp_is_cwnd_limited`).
     fn window_limited(&self) -> bool {
         let outstanding = self.board.nxt() - self.board.una();
-        self.window_limited
-            || (self.window.slow_start() && outstanding * 2 >= self.window.cwnd)
+        self.window_limited || (self.window.slow_start() && outstanding * 2 >= self.window.cwnd)
     }
 
     fn control_window(

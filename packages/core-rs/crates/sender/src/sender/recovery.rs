@@ -13,8 +13,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
         if !self.sack || (self.board.sacked() == 0 && self.phase == Phase::Open) {
             return 0;
         }
-        let urgent = self.phase != Phase::Open
-            || self.board.sacked() >= DUP_THRESH * self.window.mss;
+        let urgent =
+            self.phase != Phase::Open || self.board.sacked() >= DUP_THRESH * self.window.mss;
         let smoothed = self.rtt.smoothed().unwrap_or_default();
         let window = self.rack.window(self.rtt.least(), smoothed, urgent);
         let (rack, highest) = (&self.rack, self.board.highest());
@@ -42,9 +42,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
         }
         if lost > 0 {
             self.stats.lost += lost;
-            let trial = first.is_some_and(|(start, end)| {
-                self.mtu.lost(start, end) && end - start == lost
-            });
+            let trial =
+                first.is_some_and(|(start, end)| self.mtu.lost(start, end) && end - start == lost);
             if !trial {
                 self.begin_recovery(now);
             }

@@ -46,7 +46,10 @@ fn one_loss_costs_a_round_trip() {
     let mut world = dropping(20_000, &[3]);
     assert!(milliseconds(world.run()) <= 80);
     let stats = world.sender.info().stats;
-    assert_eq!((stats.resent, stats.timeouts, stats.recoveries), (1000, 0, 1));
+    assert_eq!(
+        (stats.resent, stats.timeouts, stats.recoveries),
+        (1000, 0, 1)
+    );
 }
 
 #[test]
@@ -54,7 +57,10 @@ fn losses_of_one_window_are_repaired_together() {
     let mut world = dropping(20_000, &[1, 3, 5, 7]);
     assert!(milliseconds(world.run()) <= 100);
     let stats = world.sender.info().stats;
-    assert_eq!((stats.resent, stats.timeouts, stats.recoveries), (4000, 0, 1));
+    assert_eq!(
+        (stats.resent, stats.timeouts, stats.recoveries),
+        (4000, 0, 1)
+    );
 }
 
 /// RFC 8985 7: the last segment's loss is found by a probe of two round trips, not by a timeout.
@@ -75,7 +81,10 @@ fn lost_tail_of_several_segments_is_found_by_its_probe() {
     assert!((60..=200).contains(&took), "{took}");
     let stats = world.sender.info().stats;
     assert_eq!((stats.tail_probes, stats.timeouts), (1, 0));
-    assert!(stats.resent <= 4002, "the four, each once, and the FIN: {stats:?}");
+    assert!(
+        stats.resent <= 4002,
+        "the four, each once, and the FIN: {stats:?}"
+    );
 }
 
 /// RFC 8985 7.4.2: a repaired loss was congestion all the same.
@@ -220,7 +229,10 @@ fn peer_without_sack_recovers_by_partial_acknowledgements() {
     let took = milliseconds(world.run());
     assert!(took <= 140, "{took}");
     let stats = world.sender.info().stats;
-    assert_eq!((stats.resent, stats.timeouts, stats.recoveries), (2000, 0, 1));
+    assert_eq!(
+        (stats.resent, stats.timeouts, stats.recoveries),
+        (2000, 0, 1)
+    );
 }
 
 /// RFC 7661, RFC 6298: after silence the window is the initial one again.
@@ -312,10 +324,18 @@ fn acknowledgements_of_what_was_never_sent_are_refused() {
         (1000, Verdict::News, "half of it"),
         (500, Verdict::Old, "late"),
         (2001, Verdict::Unacceptable, "not sent yet"),
-        (u32::MAX - 100_000_000, Verdict::Old, "before the connection"),
+        (
+            u32::MAX - 100_000_000,
+            Verdict::Old,
+            "before the connection",
+        ),
         (2000, Verdict::News, "all of it"),
     ] {
-        assert_eq!(sender.handle_ack(&ack(to, &[], false), at(10)), want, "{why}");
+        assert_eq!(
+            sender.handle_ack(&ack(to, &[], false), at(10)),
+            want,
+            "{why}"
+        );
     }
 }
 
@@ -337,7 +357,11 @@ fn window_follows_the_newest_segment() {
     assert_eq!(hear(10, 0, 5000), 5000);
     assert_eq!(hear(5, 0, 9000), 5000, "older than what is known");
     assert_eq!(hear(10, 0, 7000), 7000, "opened");
-    assert_eq!(hear(10, 0, 6000), 7000, "the same number does not shrink it");
+    assert_eq!(
+        hear(10, 0, 6000),
+        7000,
+        "the same number does not shrink it"
+    );
     assert_eq!(hear(10, 1000, 2000), 2000, "an acknowledgement does");
 }
 

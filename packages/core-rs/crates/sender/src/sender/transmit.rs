@@ -59,7 +59,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
         window.ssthresh = window.ssthresh.max(window.cwnd / 4 * 3);
         let least = Window::initial(window.mss).min(window.cwnd);
         let timeouts = silence.micros() / self.rtt.base_rto().micros().max(1);
-        let halved = window.cwnd.checked_shr(u32::try_from(timeouts).unwrap_or(63));
+        let halved = window
+            .cwnd
+            .checked_shr(u32::try_from(timeouts).unwrap_or(63));
         window.cwnd = halved.unwrap_or(0).max(least);
     }
 
@@ -169,8 +171,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
         let small = std::mem::replace(&mut self.window.mss, trial);
         let segment = self.send_fresh(now, trial);
         self.window.mss = small;
-        self.mtu
-            .probing(segment.start, segment.start + trial, now);
+        self.mtu.probing(segment.start, segment.start + trial, now);
         Some(segment)
     }
 

@@ -35,7 +35,12 @@ fn acknowledgement(ip: &str, sack: Option<Block>) -> (Vec<u8>, usize) {
     (packet, len)
 }
 
-fn told(reported: &mut Reported, sack: Option<Block>, next: u32, twice: Option<Block>) -> Vec<(u32, u32)> {
+fn told(
+    reported: &mut Reported,
+    sack: Option<Block>,
+    next: u32,
+    twice: Option<Block>,
+) -> Vec<(u32, u32)> {
     let mut last = Vec::new();
     for ip in ["10.0.0.1", "fd00::1"] {
         let mut own = *reported;
@@ -58,7 +63,10 @@ fn told(reported: &mut Reported, sack: Option<Block>, next: u32, twice: Option<B
 #[test]
 fn former_blocks_are_repeated_newest_first() {
     let mut reported = Reported::default();
-    assert_eq!(told(&mut reported, Some(block(2000, 2500)), 1000, None), [(2000, 2500)]);
+    assert_eq!(
+        told(&mut reported, Some(block(2000, 2500)), 1000, None),
+        [(2000, 2500)]
+    );
     assert_eq!(
         told(&mut reported, Some(block(3000, 3500)), 1000, None),
         [(3000, 3500), (2000, 2500)]
@@ -96,8 +104,16 @@ fn duplicates_are_reported_first() {
         assert_eq!(found, want.then_some(segment), "{why}");
     }
     assert_eq!(
-        told(&mut reported, Some(block(2000, 3000)), 1000, Some(block(500, 900))),
+        told(
+            &mut reported,
+            Some(block(2000, 3000)),
+            1000,
+            Some(block(500, 900))
+        ),
         [(500, 900), (2000, 3000)]
     );
-    assert_eq!(told(&mut reported, None, 3000, Some(block(500, 900))), [(500, 900)]);
+    assert_eq!(
+        told(&mut reported, None, 3000, Some(block(500, 900))),
+        [(500, 900)]
+    );
 }

@@ -141,7 +141,13 @@ impl Stack {
             turn |= timer.is_some_and(|at| at <= now);
         }
         // What is due is for the turn.
-        let later = |at: Instant| if at > now { Some(at) } else { idle.then_some(now + IDLE_TURN) };
+        let later = |at: Instant| {
+            if at > now {
+                Some(at)
+            } else {
+                idle.then_some(now + IDLE_TURN)
+            }
+        };
         let wish = wish.and_then(later);
         let timer = timer.and_then(later);
         turn |= !conn.blocked && conn.sender.has_work();

@@ -99,7 +99,8 @@ fn loss_alone_does_not_lower_the_rate() {
     let mut path = Path::new();
     path.settle();
     let before = path.window.cwnd;
-    path.bbr.congested(&mut path.window, Time::from_micros(path.now));
+    path.bbr
+        .congested(&mut path.window, Time::from_micros(path.now));
     path.round(|s| {
         s.recovering = true;
         s.newly_lost = MSS;
@@ -109,7 +110,11 @@ fn loss_alone_does_not_lower_the_rate() {
         path.round(|s| s.recovering = true);
     }
     path.round(|_| ());
-    assert!(path.window.cwnd * 10 >= before * 9, "{} {before}", path.window.cwnd);
+    assert!(
+        path.window.cwnd * 10 >= before * 9,
+        "{} {before}",
+        path.window.cwnd
+    );
     assert_eq!(path.bbr.rate.max(), 1_000_000);
 }
 

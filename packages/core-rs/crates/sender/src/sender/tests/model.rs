@@ -53,8 +53,17 @@ impl Path {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    Data { start: u64, data: Vec<u8>, fin: bool, probe: bool },
-    Ack { to: u64, window: u64, sack: Vec<(u64, u64)> },
+    Data {
+        start: u64,
+        data: Vec<u8>,
+        fin: bool,
+        probe: bool,
+    },
+    Ack {
+        to: u64,
+        window: u64,
+        sack: Vec<(u64, u64)>,
+    },
 }
 
 /// Draws of a seed (splitmix64).
@@ -223,7 +232,9 @@ impl World {
         let number = self.segments;
         self.segments += 1;
         if self.in_time(self.path.stall) {
-            self.busy = self.busy.max(Time::from_micros(1_000_000 + self.path.stall.1));
+            self.busy = self
+                .busy
+                .max(Time::from_micros(1_000_000 + self.path.stall.1));
         }
         let start = self.busy.max(self.now);
         let took = (octets * 1_000_000)
@@ -378,7 +389,12 @@ impl World {
                 break;
             };
             match event {
-                Event::Data { start, data, fin, probe } => self.receive(start, &data, fin, probe),
+                Event::Data {
+                    start,
+                    data,
+                    fin,
+                    probe,
+                } => self.receive(start, &data, fin, probe),
                 Event::Ack { to, window, sack } => self.hear(to, window, &sack),
             }
         }
