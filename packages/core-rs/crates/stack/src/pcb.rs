@@ -146,6 +146,8 @@ pub(crate) struct Opening {
     /// SYNs sent, and when the first was.
     pub(crate) syns: u32,
     pub(crate) sent: Option<Instant>,
+    /// One of them was a SYN-ACK.
+    pub(crate) answered: bool,
     /// Of the peer's SYN: its window, the shift of later ones, whether it permits SACK.
     pub(crate) window: u16,
     pub(crate) shift: u8,

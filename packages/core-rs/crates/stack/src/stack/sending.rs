@@ -66,6 +66,11 @@ impl Conn {
             rtt: measured.map(|sent| time(now).since(time(sent))),
         };
         self.snd_una = self.iss.plus(1);
+        if !self.opening.answered {
+            // Our SYN acknowledged nothing, and the window in it is forgotten: smoltcp tells another at once.
+            self.spoken.edge = self.irs.plus(1);
+            self.spoken.sent_ack = self.irs;
+        }
         self.sender.establish(&handshake, time(now));
         true
     }
@@ -107,6 +112,7 @@ impl Conn {
             self.opening.syns += 1;
             self.opening.sent.get_or_insert(now);
             if tcp.has(ACK) {
+                self.opening.answered = true;
                 self.spoken.sent_ack = tcp.ack;
                 // Not scaled: the next acknowledgement tells more in time, none is sent for it.
                 self.spoken.sent_window = window(segment);

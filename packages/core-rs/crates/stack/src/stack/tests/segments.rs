@@ -368,3 +368,19 @@ fn icmp(family: Family, protocol: u8, head: [u8; 8], quoted: &[u8]) -> Vec<u8> {
     icmp_checksum(&mut packet, start, src, dst);
     packet
 }
+
+/// A peer that ignores the window, before anything was acknowledged.
+#[test]
+fn more_than_the_ring_takes_is_dropped() {
+    let mut puppet = Puppet::new();
+    let mut talk = puppet.established(Family::Inet);
+    for _ in 0..4 {
+        let mut frame = framed(OWN_MAC, &talk.segment(ACK, &[7; 60_000]));
+        puppet
+            .stack
+            .handle_frame(puppet.now, &RxMeta { checksum_ok: true }, &mut frame);
+        talk.seq = talk.seq.plus(60_000);
+    }
+    puppet.turn();
+    assert_eq!(puppet.stack.recv_queue(talk.pcb()), 120_000);
+}
