@@ -92,14 +92,12 @@ pub(crate) struct Sample {
     /// And in all.
     pub(crate) delivered_total: u64,
     pub(crate) rtt: Option<Span>,
-    pub(crate) least_rtt: Span,
     pub(crate) smoothed: Span,
     /// Octets under way before and after it.
     pub(crate) prior_flying: u64,
     pub(crate) flying: u64,
-    /// Octets found lost by it, and lost in all.
+    /// Octets found lost by it.
     pub(crate) newly_lost: u64,
-    pub(crate) lost: u64,
     /// Positions acknowledged and sent.
     pub(crate) una: u64,
     pub(crate) nxt: u64,
@@ -108,8 +106,6 @@ pub(crate) struct Sample {
     pub(crate) window_limited: bool,
     /// Between a loss and its repair.
     pub(crate) recovering: bool,
-    /// It followed a timeout.
-    pub(crate) timed_out: bool,
 }
 
 /// An algorithm at work for one connection.
@@ -162,18 +158,15 @@ pub(crate) mod tests {
             delivered,
             delivered_total: 0,
             rtt: None,
-            least_rtt: Span::ZERO,
             smoothed: Span::ZERO,
             prior_flying: 0,
             flying: 0,
             newly_lost: 0,
-            lost: 0,
             una: 0,
             nxt: 0,
             rate: None,
             window_limited: true,
             recovering: false,
-            timed_out: false,
         }
     }
 

@@ -97,6 +97,7 @@ impl Scoreboard {
         self.highest.max(self.una)
     }
 
+    #[cfg(test)]
     pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
         self.records.iter()
     }

@@ -1,8 +1,10 @@
 use super::{LEAST, SendBuffer};
 
 fn filled(len: usize, from: u8) -> Vec<u8> {
-    (0..len)
-        .map(|n| from.wrapping_add((n % 251) as u8))
+    (0..=250u8)
+        .cycle()
+        .map(|n| from.wrapping_add(n))
+        .take(len)
         .collect()
 }
 

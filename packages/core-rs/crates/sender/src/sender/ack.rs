@@ -265,18 +265,15 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
             delivered: news.octets,
             delivered_total: self.rate.delivered(),
             rtt: (!news.ambiguous && news.octets > 0).then(|| self.rtt.latest()),
-            least_rtt: self.rtt.least(),
             smoothed: self.rtt.smoothed().unwrap_or_default(),
             prior_flying,
             flying: self.pipe(),
             newly_lost,
-            lost: self.board.lost(),
             una: self.board.una(),
             nxt: self.board.nxt(),
             rate,
             window_limited,
             recovering: self.phase == Phase::Recovery,
-            timed_out: self.phase == Phase::Loss,
         };
         self.control.acknowledged(&mut self.window, &sample);
         self.fit_buffer();

@@ -189,7 +189,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
             base: start,
             mss: self.record_mss(),
         };
-        if len % self.window.mss != 0 {
+        if !len.is_multiple_of(self.window.mss) {
             self.small = start + len;
         }
         self.board.push(record);

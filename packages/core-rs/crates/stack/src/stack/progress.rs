@@ -286,13 +286,11 @@ impl Stack {
             conn.fin_seen = true;
             self.events.push_back(Event::PeerClosed { pcb: id });
         }
-        if conn.short {
-            if conn.sender.space() >= conn.sender.capacity() / 4 {
-                conn.short = false;
-                if !conn.told_writable {
-                    conn.told_writable = true;
-                    self.events.push_back(Event::Writable { pcb: id });
-                }
+        if conn.short && conn.sender.space() >= conn.sender.capacity() / 4 {
+            conn.short = false;
+            if !conn.told_writable {
+                conn.told_writable = true;
+                self.events.push_back(Event::Writable { pcb: id });
             }
         }
     }

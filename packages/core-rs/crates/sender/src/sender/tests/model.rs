@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::number::{float, length, wire};
 use crate::{Ack, Algorithm, Handshake, Segment, Sender, Span, Time};
 
 pub(super) const MSS: u16 = 1000;
@@ -84,7 +85,7 @@ impl Rng {
     }
 
     pub(super) fn chance(&mut self, probability: f64) -> bool {
-        (self.draw() >> 11) as f64 / (1u64 << 53) as f64 <= probability && probability > 0.0
+        float(self.draw() >> 11) / float(1 << 53) <= probability && probability > 0.0
     }
 }
 
@@ -126,7 +127,8 @@ pub(super) struct World {
 }
 
 pub(super) fn pattern(at: u64) -> u8 {
-    ((at ^ at >> 8 ^ at >> 16).wrapping_mul(0x9e37_79b9) >> 16) as u8
+    let mixed = (at ^ at >> 8 ^ at >> 16).wrapping_mul(0x9e37_79b9);
+    mixed.to_le_bytes()[2]
 }
 
 impl World {
@@ -186,7 +188,7 @@ impl World {
         while self.written < self.total && left > 0 {
             let (at, most) = (self.written, (self.total - self.written).min(left));
             let (wrote, ()) = self.sender.write(|free| {
-                let len = free.len().min(most as usize);
+                let len = free.len().min(length(most));
                 for (n, octet) in free[..len].iter_mut().enumerate() {
                     *octet = pattern(at + n as u64);
                 }
@@ -346,12 +348,12 @@ impl World {
     }
 
     fn hear(&mut self, to: u64, window: u64, sack: &[(u64, u64)]) {
-        let wire = |at: u64| FIRST.wrapping_add(at as u32);
-        let sack: Vec<(u32, u32)> = sack.iter().map(|(s, e)| (wire(*s), wire(*e))).collect();
+        let seq = |at: u64| FIRST.wrapping_add(wire(at));
+        let sack: Vec<(u32, u32)> = sack.iter().map(|(s, e)| (seq(*s), seq(*e))).collect();
         let ack = Ack {
             seq: PEER,
-            ack: wire(to),
-            window: (window >> 10) as u16,
+            ack: seq(to),
+            window: u16::try_from(window >> 10).unwrap_or(u16::MAX),
             sack: &sack,
             occupies: false,
             congested: false,
