@@ -43,7 +43,7 @@ const ROUNDS: usize = 8;
 /// Longest frame: a 64 KiB IP packet and its Ethernet header.
 const FRAME_LEN: usize = 65_536 + 14;
 /// Ring memory of one direction of a connection; only touched pages cost anything.
-const RING: usize = 1 << 20;
+const RING: usize = 4 << 20;
 const MAC: [u8; 6] = [0x02, b'n', b'e', b't', b'c', b'n'];
 
 /// What the engine tells its owner, on the engine's thread.

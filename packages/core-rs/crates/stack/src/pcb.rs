@@ -152,6 +152,8 @@ pub(crate) struct Opening {
     pub(crate) window: u16,
     pub(crate) shift: u8,
     pub(crate) sack: bool,
+    /// It can do ECN, and so do we then (RFC 3168 6.1.1).
+    pub(crate) ecn: bool,
 }
 
 /// What the peer was told of what we have received, and what it has to be told.
@@ -166,6 +168,8 @@ pub(crate) struct Spoken {
     pub(crate) due: Option<Instant>,
     /// Because the window has opened.
     pub(crate) due_now: bool,
+    /// Congestion was experienced, until the peer says that it has heard (RFC 3168 6.1.3).
+    pub(crate) echo: bool,
 }
 
 impl Conn {

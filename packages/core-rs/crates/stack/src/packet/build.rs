@@ -148,6 +148,19 @@ pub(crate) fn ip_header(
     }
 }
 
+/// Sets the ECN field of an IP header that has none and is not summed yet, or whose sum is made anew.
+pub(crate) fn set_ecn(packet: &mut [u8], ecn: u8) {
+    if packet[0] >> 4 == 4 {
+        let header = usize::from(packet[0] & 15) * 4;
+        packet[1] = packet[1] & !3 | ecn;
+        packet[10..12].fill(0);
+        let sum = checksum::finish(checksum::sum(&packet[..header]));
+        packet[10..12].copy_from_slice(&sum);
+    } else {
+        packet[1] = packet[1] & !0x30 | ecn << 4;
+    }
+}
+
 /// Fills in the whole checksum of a TCP packet that has none.
 pub(crate) fn tcp_checksum(packet: &mut [u8]) {
     let Some(view) = IpView::parse_quoted(packet) else {

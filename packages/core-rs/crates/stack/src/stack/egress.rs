@@ -114,7 +114,7 @@ impl Stack {
             conn.tcb.egress(&mut self.iface, self.now, &mut io);
             len = io.tx_len;
         }
-        let packet = &self.scratch[HEADER..HEADER + len];
+        let packet = &mut self.scratch[HEADER..HEADER + len];
         // Only SYNs leave as smoltcp makes them.
         let (len, mss) = if len > 0 && conn.announce(packet, self.now) {
             (len, conn.mss)

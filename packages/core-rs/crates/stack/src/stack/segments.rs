@@ -125,6 +125,7 @@ impl Stack {
         if !tcp.has(ACK) {
             return None;
         }
+        conn.see_congestion(tcp, ip.ecn());
         match conn.take_ack(tcp, ip.payload(), now) {
             AckVerdict::Unacceptable => {
                 self.challenge(id);
@@ -275,7 +276,7 @@ impl Stack {
             Some((_, 1)) => window_shift(conn.tcb.get(|socket| socket.recv_capacity())),
             _ => 0,
         };
-        conn.offered(segment);
+        conn.offered(tcp, segment);
         let mut io = Exchange {
             rx: Some(&self.piece),
             tx: &mut self.scratch[HEADER..],

@@ -10,8 +10,8 @@ use smoltcp::time::{Duration, Instant};
 
 use crate::device::Largest;
 use crate::ethernet::HEADER;
-use crate::packet::build::{HOP_LIMIT, Segment};
-use crate::packet::{ACK, FIN, IpView, PSH, RST, SYN, TcpView, tcp_option};
+use crate::packet::build::{HOP_LIMIT, Segment, set_ecn};
+use crate::packet::{ACK, CE, CWR, ECE, ECT, FIN, IpView, PSH, RST, SYN, TcpView, tcp_option};
 use crate::pcb::Conn;
 use crate::sack::{self, Block};
 use crate::seq::Seq;
@@ -26,13 +26,31 @@ const SACK_PERMITTED: u8 = 4;
 
 impl Conn {
     /// Remembers what the peer's SYN offers.
-    pub(super) fn offered(&mut self, segment: &[u8]) {
+    pub(super) fn offered(&mut self, tcp: &TcpView, segment: &[u8]) {
+        // Only who asks gets it, as with Linux's `tcp_ecn` 2: our own SYNs do not ask.
+        self.opening.ecn = tcp.flags & (SYN | ACK | ECE | CWR) == SYN | ECE | CWR;
         self.opening.window = window(segment);
         self.opening.shift = match tcp_option(segment, WINDOW_SCALE) {
             Some((at, 1)) => segment[at],
             _ => 0,
         };
         self.opening.sack = tcp_option(segment, SACK_PERMITTED).is_some();
+    }
+
+    /// Notes what the network and the peer say of congestion on the way here (RFC 3168 6.1.3).
+    pub(super) fn see_congestion(&mut self, tcp: &TcpView, ecn: u8) {
+        if !self.opening.ecn {
+            return;
+        }
+        if tcp.has(CWR) {
+            self.spoken.echo = false;
+        }
+        self.spoken.echo |= ecn == CE;
+    }
+
+    /// Flags that every acknowledgement carries.
+    fn echo(&self) -> u8 {
+        if self.spoken.echo { ECE } else { 0 }
     }
 
     /// Lets the sender begin when the handshake has ended. True when it just has.
@@ -86,7 +104,7 @@ impl Conn {
             window,
             sack: &blocks[..count],
             occupies: tcp.len() > 0,
-            congested: false,
+            congested: self.opening.ecn && tcp.has(ECE),
         };
         let verdict = self.sender.handle_ack(&ack, time(now));
         match verdict {
@@ -104,7 +122,7 @@ impl Conn {
     }
 
     /// Takes note of a packet that smoltcp wants to send. True when it has to leave as it is.
-    pub(super) fn announce(&mut self, packet: &[u8], now: Instant) -> bool {
+    pub(super) fn announce(&mut self, packet: &mut [u8], now: Instant) -> bool {
         let Some((tcp, segment)) = parse(packet) else {
             return false;
         };
@@ -117,6 +135,10 @@ impl Conn {
                 // Not scaled: the next acknowledgement tells more in time, none is sent for it.
                 self.spoken.sent_window = window(segment);
                 self.spoken.edge = tcp.ack.plus(u32::from(window(segment)));
+                if self.opening.ecn && tcp.has(SYN) {
+                    let flags = packet.len() - segment.len() + 13;
+                    packet[flags] |= ECE;
+                }
             }
             return true;
         }
@@ -196,6 +218,7 @@ impl Conn {
         let window = window(segment);
         let start = len - segment.len();
         room[start + 4..start + 8].copy_from_slice(&self.sender.nxt().to_be_bytes());
+        room[start + 13] |= self.echo();
         self.spoke(tcp.ack, window);
         if self.opening.sack {
             self.reported.complete(room, len, tcp.ack, twice)
@@ -244,8 +267,13 @@ impl Conn {
 
     fn write(&mut self, frame: &mut [u8], sending: &Sending) -> usize {
         let push = sending.push && sending.len > 0;
-        let flags = ACK | if sending.fin { FIN } else { 0 } | if push { PSH } else { 0 };
+        let set = |on: bool, flag: u8| if on { flag } else { 0 };
+        let flags = ACK | set(sending.fin, FIN) | set(push, PSH) | set(sending.reduced, CWR);
         let start = HEADER + self.write_header(frame, Seq(sending.seq), flags, sending.len);
+        // RFC 3168 6.1.4, 6.1.5: neither what is sent again nor what carries no data.
+        if self.opening.ecn && !sending.again && sending.len > 0 {
+            set_ecn(&mut frame[HEADER..start], ECT);
+        }
         let (first, second) = self.sender.payload(sending);
         let (middle, end) = (start + first.len(), start + first.len() + second.len());
         frame[start..middle].copy_from_slice(first);
@@ -269,7 +297,7 @@ impl Conn {
             flow: self.key,
             seq,
             ack: next,
-            flags,
+            flags: flags | self.echo(),
             window,
             hop_limit: self.hop_limit.unwrap_or(HOP_LIMIT),
         };

@@ -14,6 +14,7 @@ use crate::packet::{ACK, FIN, ICMP, ICMPV6, IpView, PSH, RST, SYN, TcpView, UDP,
 use crate::{BindOptions, Cause, Cidr, HeapRings, IoError, PcbOptions, ethernet};
 
 mod datagrams;
+mod ecn;
 mod frames;
 mod neighbours;
 mod resets;
