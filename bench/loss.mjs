@@ -62,7 +62,11 @@ async function path(delay, loss, backwards) {
 /** A server of its own each time: what is left of a connection over a path that is gone keeps it busy. */
 async function goodput(app, algorithm, backwards) {
   const server = start([...inside(far), 'iperf3', '-s', '-1']);
-  await until('iperf3', server, async () => (await run([...inside(far), 'ss', '-Hltn', 'sport = :5201'])).trim() !== '');
+  await until(
+    'iperf3',
+    server,
+    async () => (await run([...inside(far), 'ss', '-Hltn', 'sport = :5201'])).trim() !== '',
+  );
   try {
     return await measure(app, algorithm, backwards);
   } finally {
@@ -71,7 +75,19 @@ async function goodput(app, algorithm, backwards) {
 }
 
 async function measure(app, algorithm, backwards) {
-  const client = ['iperf3', '-c', '10.79.0.2', '-t', `${seconds}`, '-O', '1', '-C', algorithm, '-J', ...(backwards ? ['-R'] : [])];
+  const client = [
+    'iperf3',
+    '-c',
+    '10.79.0.2',
+    '-t',
+    `${seconds}`,
+    '-O',
+    '1',
+    '-C',
+    algorithm,
+    '-J',
+    ...(backwards ? ['-R'] : []),
+  ];
   const report = JSON.parse(await run([...app, ...client], seconds + 60));
   if (report.error !== undefined) throw new Error(`iperf3: ${report.error}`);
   return report.end.sum_received.bits_per_second / 1e6;
@@ -80,7 +96,16 @@ async function measure(app, algorithm, backwards) {
 async function main() {
   if (!existsSync(RELAY) || statSync(RELAY).mtimeMs < statSync(join(root, 'bench/tools/relay.c')).mtimeMs) {
     mkdirSync(join(root, 'bench/bin'), { recursive: true });
-    execFileSync(process.env.CC ?? 'cc', ['-std=c11', '-D_GNU_SOURCE', '-O2', '-Wall', '-Wextra', '-o', RELAY, join(root, 'bench/tools/relay.c')]);
+    execFileSync(process.env.CC ?? 'cc', [
+      '-std=c11',
+      '-D_GNU_SOURCE',
+      '-O2',
+      '-Wall',
+      '-Wextra',
+      '-o',
+      RELAY,
+      join(root, 'bench/tools/relay.c'),
+    ]);
   }
   const directory = mkdtempSync(join(tmpdir(), 'netcon-loss-'));
   await makeNamespace(near, true);
@@ -127,7 +152,9 @@ async function cell(apps, role, algorithm, delay, loss) {
   const middle = (list) => list.sort((a, b) => a - b)[list.length >> 1];
   const [linux, netcon] = [middle(best.linux), middle(best.netcon)];
   const share = (netcon / linux).toFixed(2);
-  console.log(`| ${role} | ${algorithm} | ${delay} ms | ${loss} | ${linux.toFixed(1)} | ${netcon.toFixed(1)} | ${share} |`);
+  console.log(
+    `| ${role} | ${algorithm} | ${delay} ms | ${loss} | ${linux.toFixed(1)} | ${netcon.toFixed(1)} | ${share} |`,
+  );
 }
 
 try {

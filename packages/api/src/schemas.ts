@@ -66,7 +66,9 @@ export const SocketRow = Type.Object(
         {
           congestion: Type.String({ examples: ['cubic'] }),
           cwnd: Type.Integer({ description: 'Bytes that may be under way', examples: [14_600] }),
-          ssthresh: Type.Optional(Type.Integer({ description: 'Absent before the first congestion', examples: [29_200] })),
+          ssthresh: Type.Optional(
+            Type.Integer({ description: 'Absent before the first congestion', examples: [29_200] }),
+          ),
           rttMs: Type.Optional(Type.Number({ examples: [10.2] })),
           rttVariationMs: Type.Number({ examples: [0.4] }),
           minRttMs: Type.Number({ examples: [10] }),
@@ -80,7 +82,23 @@ export const SocketRow = Type.Object(
           pacingRate: Type.Optional(Type.Integer({ description: 'Bytes a second', examples: [125_000] })),
           deliveryRate: Type.Integer({ description: 'Bytes a second, measured', examples: [118_000] }),
         },
-        { description: 'How an open TCP connection sends' },
+        {
+          description: 'How an open TCP connection sends',
+          examples: [
+            {
+              ...{ congestion: 'cubic', cwnd: 14_600, rttMs: 10.2, rttVariationMs: 0.4, minRttMs: 10, rtoMs: 210 },
+              ...{
+                inFlight: 2920,
+                lost: 0,
+                sacked: 0,
+                unsent: 0,
+                retransmissions: 0,
+                timeouts: 0,
+                deliveryRate: 118_000,
+              },
+            },
+          ],
+        },
       ),
     ),
   },

@@ -11,7 +11,14 @@ fn established(puppet: &mut Puppet, family: Family, asks: bool) -> (Conversation
     let mut talk = Conversation::new(family, 4000, 80);
     let flags = if asks { SYN | ECE | CWR } else { SYN };
     let options = [2, 4, 5, 0xb4, 4, 2, 1, 1];
-    puppet.packet(&raw_segment(talk.flow, talk.seq, Seq(0), flags, &options, b""));
+    puppet.packet(&raw_segment(
+        talk.flow,
+        talk.seq,
+        Seq(0),
+        flags,
+        &options,
+        b"",
+    ));
     let syn_ack = puppet.only_segment();
     (talk.ack, talk.seq) = (syn_ack.seq.plus(1), talk.seq.plus(1));
     puppet.packet(&talk.segment(ACK, b""));
@@ -81,7 +88,11 @@ fn congestion_on_the_way_here_is_echoed_until_it_is_heard() {
     assert_eq!(hear(ACK, CE), [(0, ACK | ECE)]);
     assert_eq!(hear(ACK, ECT), [(0, ACK | ECE)], "until it is heard");
     assert_eq!(hear(ACK | CWR, ECT), [(0, ACK)]);
-    assert_eq!(hear(ACK | CWR, CE), [(0, ACK | ECE)], "the newest word counts");
+    assert_eq!(
+        hear(ACK | CWR, CE),
+        [(0, ACK | ECE)],
+        "the newest word counts"
+    );
 }
 
 #[test]
@@ -102,5 +113,8 @@ fn congestion_on_the_way_there_reduces_the_window_and_is_answered() {
     write(&mut puppet, &talk, 20 * 1460);
     let flags: Vec<u8> = sent(&mut puppet).iter().map(|(_, flags)| *flags).collect();
     assert!(flags[0] & CWR != 0, "{flags:?}");
-    assert!(flags[1..].iter().all(|flags| flags & CWR == 0), "once: {flags:?}");
+    assert!(
+        flags[1..].iter().all(|flags| flags & CWR == 0),
+        "once: {flags:?}"
+    );
 }
