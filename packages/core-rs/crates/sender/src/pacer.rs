@@ -13,6 +13,13 @@ pub(crate) fn burst(rate: Option<u64>, mss: u64) -> u64 {
     }
 }
 
+/// How much lateness is made up for: an eighth of the round trip, in which the path's queue takes it, at least a
+/// millisecond.
+pub(crate) fn slack(rtt: Option<Span>) -> Span {
+    let eighth = rtt.unwrap_or_default() / 8;
+    eighth.clamp(Span::from_millis(1), Span::from_millis(5))
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Pacer {
     /// Nothing leaves before.
@@ -25,11 +32,12 @@ impl Pacer {
         (self.next > now).then_some(self.next)
     }
 
-    /// Something leaves. Time that was not used before is not made up for, a burst's worth apart.
-    pub(crate) fn sent(&mut self, octets: u64, rate: u64, now: Time) {
+    /// Something leaves. Time that was not used before is made up for as far as `slack` goes: the owner's timers are
+    /// late, and what they lose would be missing from the rate that the path is found to have.
+    pub(crate) fn sent(&mut self, octets: u64, rate: u64, slack: Span, now: Time) {
         let took = u128::from(octets) * 1_000_000 / u128::from(rate.max(1));
         let took = Span::from_micros(u64::try_from(took).unwrap_or(u64::MAX));
-        self.next = self.next.max(now.before(Span::from_millis(1))) + took;
+        self.next = self.next.max(now.before(slack)) + took;
     }
 
     /// A timeout, or another algorithm.
@@ -42,6 +50,8 @@ impl Pacer {
 mod tests {
     use super::*;
 
+    const SLACK: Span = Span::from_millis(1);
+
     #[test]
     fn rate_is_kept_however_it_is_asked() {
         let mut pacer = Pacer::default();
@@ -53,7 +63,7 @@ mod tests {
                 // The timer is late.
                 Some(at) => now = at + Span::from_micros(300),
                 None => {
-                    pacer.sent(10_000, 5_000_000, now);
+                    pacer.sent(10_000, 5_000_000, SLACK, now);
                     sent += 10_000;
                 }
             }
@@ -67,7 +77,7 @@ mod tests {
         let now = Time::from_micros(10_000_000);
         let mut sent = 0;
         while pacer.blocked(now).is_none() {
-            pacer.sent(1000, 1_000_000, now);
+            pacer.sent(1000, 1_000_000, SLACK, now);
             sent += 1000;
         }
         assert_eq!(sent, 2000, "a millisecond's worth and the one that is due");

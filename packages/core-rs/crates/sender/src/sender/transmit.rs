@@ -276,7 +276,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
             self.prr.sent(octets);
         }
         if let Some(rate) = self.control.pacing_rate() {
-            self.pacer.sent(octets, rate, now);
+            let slack = pacer::slack(self.rtt.smoothed());
+            self.pacer.sent(octets, rate, slack, now);
         }
         self.last_sent = Some(now);
         if self.timers.rto.is_none() {
