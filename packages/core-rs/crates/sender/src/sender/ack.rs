@@ -75,6 +75,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
             self.timers.persist = None;
             if let Some(mss) = self.mtu.acknowledged(to) {
                 self.window.mss = mss;
+                self.window.cwnd = self.window.cwnd.max(mss);
             }
         }
         if !news.ambiguous
