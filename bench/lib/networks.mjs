@@ -12,9 +12,9 @@ export const HOST = `${PREFIX}-host`;
 
 const made = [];
 
-const inside = (namespace) => ['nsenter', `--net=/run/netns/${namespace}`];
+export const inside = (namespace) => ['nsenter', `--net=/run/netns/${namespace}`];
 
-async function make(namespace, loopback) {
+export async function makeNamespace(namespace, loopback) {
   await run(['ip', 'netns', 'add', namespace]);
   made.push(namespace);
   if (loopback) await run(['ip', '-n', namespace, 'link', 'set', 'lo', 'up']);
@@ -26,7 +26,7 @@ async function make(namespace, loopback) {
 }
 
 export async function makeHost() {
-  await make(HOST, true);
+  await makeNamespace(HOST, true);
   return inside(HOST);
 }
 
@@ -38,7 +38,7 @@ export async function removeAll() {
 
 export async function vethNetwork() {
   const namespace = `${PREFIX}-veth`;
-  await make(namespace, true);
+  await makeNamespace(namespace, true);
   const host = ['peer', 'name', 'veth1', 'netns', HOST];
   await run(['ip', '-n', namespace, 'link', 'add', 'veth0', 'type', 'veth', ...host]);
   for (const [where, link, cidr] of [
@@ -59,7 +59,7 @@ export async function vethNetwork() {
 
 export async function netconNetwork(netcon, directory) {
   const namespace = `${PREFIX}-empty`;
-  await make(namespace, false);
+  await makeNamespace(namespace, false);
   const socket = join(directory, 'bench.sock');
   const service = start([
     ...inside(HOST),
@@ -78,7 +78,7 @@ export async function netconNetwork(netcon, directory) {
 }
 
 /** The RPC socket takes only packets (SOCK_SEQPACKET): the kernel says so to a stream that knocks. */
-function connects(path) {
+export function connects(path) {
   return new Promise((resolve) => {
     const stream = connect(path, () => resolve(true));
     stream.on('error', (error) => resolve(error.code === 'EPROTOTYPE'));

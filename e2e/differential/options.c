@@ -126,6 +126,10 @@ static void structures(int fd)
 	CALL(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len));
 	printf("congestion control named: %d len %u\n", name[0] != 0, len);
 	CALL(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
+	memset(name, 0, sizeof name);
+	len = sizeof name;
+	CALL(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len));
+	printf("congestion control %s\n", name);
 	CALL(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "no-such", 7));
 	if (family == AF_INET) {
 		char options[64];

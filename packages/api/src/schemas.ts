@@ -61,6 +61,46 @@ export const SocketRow = Type.Object(
     ageMs: Type.Integer({ examples: [1500] }),
     rxBytes: Type.Integer({ examples: [812] }),
     txBytes: Type.Integer({ examples: [104_857] }),
+    sender: Type.Optional(
+      Type.Object(
+        {
+          congestion: Type.String({ examples: ['cubic'] }),
+          cwnd: Type.Integer({ description: 'Bytes that may be under way', examples: [14_600] }),
+          ssthresh: Type.Optional(
+            Type.Integer({ description: 'Absent before the first congestion', examples: [29_200] }),
+          ),
+          rttMs: Type.Optional(Type.Number({ examples: [10.2] })),
+          rttVariationMs: Type.Number({ examples: [0.4] }),
+          minRttMs: Type.Number({ examples: [10] }),
+          rtoMs: Type.Number({ examples: [210] }),
+          inFlight: Type.Integer({ examples: [2920] }),
+          lost: Type.Integer({ description: 'Bytes lost and not sent again yet', examples: [0] }),
+          sacked: Type.Integer({ examples: [0] }),
+          unsent: Type.Integer({ examples: [0] }),
+          retransmissions: Type.Integer({ description: 'Segments sent again', examples: [0] }),
+          timeouts: Type.Integer({ examples: [0] }),
+          pacingRate: Type.Optional(Type.Integer({ description: 'Bytes a second', examples: [125_000] })),
+          deliveryRate: Type.Integer({ description: 'Bytes a second, measured', examples: [118_000] }),
+        },
+        {
+          description: 'How an open TCP connection sends',
+          examples: [
+            {
+              ...{ congestion: 'cubic', cwnd: 14_600, rttMs: 10.2, rttVariationMs: 0.4, minRttMs: 10, rtoMs: 210 },
+              ...{
+                inFlight: 2920,
+                lost: 0,
+                sacked: 0,
+                unsent: 0,
+                retransmissions: 0,
+                timeouts: 0,
+                deliveryRate: 118_000,
+              },
+            },
+          ],
+        },
+      ),
+    ),
   },
   { $id: 'Socket' },
 );

@@ -23,6 +23,7 @@ export interface ServiceFlags {
   maxSockets?: number;
   resolver?: string[];
   dns?: boolean;
+  congestion?: string;
 }
 
 /** Runs the service until a signal, the end of the app, or its own failure; leaves nothing behind. */

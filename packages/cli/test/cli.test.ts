@@ -31,6 +31,7 @@ const failures: [args: string[], status: number, stderr: RegExp][] = [
   [['service', '--host-address', '10.0.0.1'], 2, /prefix length is missing/],
   [['service', '--tap', 'much-too-long-name'], 2, /NETCON_TAP_NAME/],
   [['service', '--fault', 'speed=1'], 2, /--fault speed=1/],
+  [['service', '--congestion', 'vegas'], 2, /--congestion vegas: cubic, reno, bbr/],
   [['service', '--allow', 'user:no-such-user'], 2, /no such user/],
   [['service', '--no-tap', '--socket', '/proc/x/y.sock'], 1, /NETCON_SOCKET_BIND/],
   [['service', '--no-tap', '--', './missing'], 127, /missing: no such file/],

@@ -12,7 +12,12 @@ export interface EngineOptions {
   /** A file to write a pcap capture to. */
   capture?: string;
   maxSockets?: number;
+  /** Congestion control of connections whose program chooses none. */
+  congestion?: Congestion;
 }
+
+/** Algorithms, by the names that TCP_CONGESTION has for them. */
+export type Congestion = 'cubic' | 'reno' | 'bbr';
 
 export interface TapOptions {
   name: string;
@@ -96,6 +101,30 @@ export interface SocketRow {
   ageMs: number;
   rxBytes: number;
   txBytes: number;
+  /** Of an open TCP connection. */
+  sender?: SenderRow;
+}
+
+/** How a connection sends; octets, and octets a second. */
+export interface SenderRow {
+  congestion: string;
+  cwnd: number;
+  /** Absent before the first congestion. */
+  ssthresh?: number;
+  rttMs?: number;
+  rttVariationMs: number;
+  minRttMs: number;
+  rtoMs: number;
+  inFlight: number;
+  lost: number;
+  sacked: number;
+  unsent: number;
+  /** Segments sent again. */
+  retransmissions: number;
+  timeouts: number;
+  /** When the algorithm paces. */
+  pacingRate?: number;
+  deliveryRate: number;
 }
 
 export interface SessionRow {

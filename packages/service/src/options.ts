@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type FaultOptions, NetconError } from '@netcon/core-rs';
+import { type Congestion, type FaultOptions, NetconError } from '@netcon/core-rs';
 import { type AddressPlan, planAddresses } from './addresses.js';
 import { parseFault } from './fault.js';
 import { formatIp, parseIp } from './ip.js';
@@ -29,6 +29,8 @@ export interface ServiceOptions {
   resolvers?: string[] | false;
   /** Instead of /etc/resolv.conf. */
   resolvConf?: string;
+  /** cubic, reno or bbr. */
+  congestion?: string;
 }
 
 /** Options checked and completed; nothing has been opened yet. */
@@ -46,6 +48,7 @@ export interface ServiceConfig {
   /** Servers that were named, or false where names are not looked up by DNS. */
   resolvers: Server[] | false;
   resolvConf: string;
+  congestion: Congestion;
 }
 
 /** Checks options before anything is opened. */
@@ -72,6 +75,7 @@ export function configure(options: ServiceOptions, at: Surroundings, lookup?: Lo
     maxSockets: positive('--max-sockets', options.maxSockets ?? defaultMaxSockets()),
     resolvers: options.resolvers === false ? false : (options.resolvers ?? []).map(parseResolver),
     resolvConf: options.resolvConf ?? '/etc/resolv.conf',
+    congestion: congestion(options.congestion ?? 'cubic'),
   };
 }
 
@@ -84,6 +88,14 @@ function parseResolver(text: string): Server {
     throw new NetconError('NETCON_RESOLVER_BAD', `--resolver ${text}: not an address, or not a port`);
   }
   return { ip: formatIp(octets), port: number, via: 'stack' };
+}
+
+const CONGESTION: readonly Congestion[] = ['cubic', 'reno', 'bbr'];
+
+function congestion(name: string): Congestion {
+  const found = CONGESTION.find((known) => known === name);
+  if (found !== undefined) return found;
+  throw new NetconError('NETCON_OPTION_BAD', `--congestion ${name}: ${CONGESTION.join(', ')}`);
 }
 
 function positive(option: string, value: number): number {

@@ -208,6 +208,7 @@ function engineOptions(config: ServiceConfig, tap: string | undefined): EngineOp
     namesDir: config.paths.names,
     addresses: config.plan.stack,
     maxSockets: config.maxSockets,
+    congestion: config.congestion,
     ...(gateway4 !== undefined && { gateway4 }),
     ...(gateway6 !== undefined && { gateway6 }),
     ...(config.fault !== undefined && { fault: config.fault }),

@@ -124,6 +124,7 @@ test('options reach the engine', async () => {
     capture: '/tmp/x.pcap',
     fault: 'loss=2%,seed=5',
     maxSockets: 99,
+    congestion: 'bbr',
   });
   const { socketPath, namesDir, ...rest } = native.options[0] ?? { socketPath: '', namesDir: '' };
   assert.equal(namesDir, socketPath.replace(/\.sock$/, '.d'));
@@ -135,6 +136,7 @@ test('options reach the engine', async () => {
     capture: '/tmp/x.pcap',
     fault: { seed: 5, loss: 0.02, delayMs: 0, jitterMs: 0, reorder: 0, duplicate: 0 },
     maxSockets: 99,
+    congestion: 'bbr',
   });
   await service.stop();
 });

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use netcon_link::Faults;
+use netcon_stack::Algorithm;
 
 /// Everything an engine needs; see [`crate::Engine::open`].
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Config {
     pub capture: Option<PathBuf>,
     /// Most entries in the table of sockets.
     pub max_sockets: usize,
+    /// Congestion control of connections whose program chooses none.
+    pub congestion: Algorithm,
     /// Serve datagram sockets, where the system lets us.
     pub datagrams: bool,
 }

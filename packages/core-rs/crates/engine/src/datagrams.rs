@@ -311,6 +311,7 @@ impl Engine {
                     .unwrap_or_default(),
                 uid: socket.uid,
                 age_micros: owner.map_or(0, |o| self.now_micros - o.created_micros),
+                sender: None,
                 rx_bytes: 0,
                 tx_bytes: 0,
             }

@@ -44,7 +44,7 @@ const ROUNDS: usize = 8;
 /// Longest frame: a 64 KiB IP packet and its Ethernet header.
 const FRAME_LEN: usize = 65_536 + 14;
 /// Ring memory of one direction of a connection; only touched pages cost anything.
-pub(crate) const RING: usize = 1 << 20;
+pub(crate) const RING: usize = 4 << 20;
 const MAC: [u8; 6] = [0x02, b'n', b'e', b't', b'c', b'n'];
 
 /// What the engine tells its owner, on the engine's thread.
@@ -190,6 +190,7 @@ impl Engine {
             ring: RING,
             max_connections: config.max_sockets,
             datagrams: datagrams.is_ok(),
+            congestion: config.congestion,
             tso: report.as_ref().is_some_and(|r: &TapReport| r.offload),
             ..netcon_stack::Config::default()
         };
@@ -399,7 +400,7 @@ impl Engine {
                     let meta = RxMeta {
                         checksum_ok: offload.checksum_ok,
                     };
-                    let Some(frame) = self.frame.get(..len) else {
+                    let Some(frame) = self.frame.get_mut(..len) else {
                         continue;
                     };
                     let now = Instant::from_micros(self.now_micros);

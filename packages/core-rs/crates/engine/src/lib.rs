@@ -39,6 +39,7 @@ pub use config::{Config, Fault, TapConfig, TapReport};
 pub use engine::{Engine, Event};
 pub use error::OpenError;
 pub use netcon_link::Faults;
+pub use netcon_stack::{Algorithm, SenderInfo, Span};
 pub use netcon_wire::{Family, SockAddr, SocketKind};
 pub use questions::AskedQuestion;
 pub use sessions::{Hello, SessionId};

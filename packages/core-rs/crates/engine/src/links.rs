@@ -108,6 +108,10 @@ pub(crate) struct SlabRings {
 struct SlabRing(Slab);
 
 impl RingBytes for SlabRing {
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.0
     }

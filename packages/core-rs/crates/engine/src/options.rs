@@ -6,7 +6,7 @@
 mod number;
 mod table;
 
-use netcon_stack::{Duration, KeepAlive, PcbOptions};
+use netcon_stack::{Algorithm, Duration, KeepAlive, PcbOptions};
 use netcon_wire::{Family, SocketState};
 
 use crate::options::level::{IP, IPV6, SOCKET, TCP};
@@ -43,6 +43,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) room: usize,
     /// The names of the interfaces.
     pub(crate) interfaces: [&'a [u8]; 2],
+    /// The algorithm at work, or the stack's.
+    pub(crate) congestion: Algorithm,
 }
 
 impl Facts<'_> {
@@ -63,6 +65,7 @@ pub(crate) struct Options {
     timeouts: bool,
     maxseg: i32,
     preferences: i32,
+    congestion: Option<Algorithm>,
 }
 
 impl Options {
@@ -104,10 +107,13 @@ impl Options {
                 Ok(())
             }
             (TCP, TCP_CONGESTION | TCP_ULP) if value.is_empty() => Err(EINVAL),
-            (TCP, TCP_CONGESTION) => match value.split(|&b| b == 0).next() {
-                Some(b"reno" | b"cubic") => Ok(()),
-                _ => Err(ENOENT),
-            },
+            (TCP, TCP_CONGESTION) => {
+                let name = value.split(|&b| b == 0).next().unwrap_or_default();
+                let name = std::str::from_utf8(name).unwrap_or_default();
+                // tcp(7): an algorithm that is not there.
+                self.congestion = Some(Algorithm::from_name(name).ok_or(ENOENT)?);
+                Ok(())
+            }
             // do_tcp_setsockopt() looks at the length first.
             (TCP, _) if value.len() < 4 && name != TCP_ULP => Err(EINVAL),
             (TCP, TCP_QUEUE_SEQ) if facts.state == SocketState::Fresh => Err(EINVAL),
@@ -219,7 +225,9 @@ impl Options {
             (SOCKET, SO_MARK | SO_INCOMING_NAPI_ID) => Ok(bytes(0)),
             (TCP, TCP_MAXSEG) if facts.connected() => Ok(bytes(i32::from(facts.mss))),
             (TCP, TCP_MAXSEG) => Ok(bytes(if self.maxseg == 0 { 536 } else { self.maxseg })),
-            (TCP, TCP_CONGESTION) => Ok(b"reno\0\0\0\0\0\0\0\0\0\0\0\0".to_vec()),
+            (TCP, TCP_CONGESTION) => {
+                Ok(congestion_name(self.congestion.unwrap_or(facts.congestion)))
+            }
             (TCP, TCP_QUEUE_SEQ) => Err(EINVAL),
             (IP, IP_OPTIONS) | (IPV6, IPV6_2292PKTOPTIONS) => Ok(Vec::new()),
             (IP, IP_MTU) | (IPV6, IPV6_MTU) if facts.connected() => Ok(bytes(mtu)),
@@ -260,6 +268,10 @@ impl Options {
         let device = self.device.clone();
         ints.chain(linger)
             .chain(device.map(|name| (SOCKET, SO_BINDTODEVICE, name)))
+            .chain(
+                self.congestion
+                    .map(|algorithm| (TCP, TCP_CONGESTION, congestion_name(algorithm))),
+            )
             .chain(self.send_buffer.map(|v| (SOCKET, SO_SNDBUF, bytes(v))))
             .chain(self.receive_buffer.map(|v| (SOCKET, SO_RCVBUF, bytes(v))))
             .chain(self.timeouts.then(|| (SOCKET, SO_RCVTIMEO, Vec::new())))
@@ -338,8 +350,16 @@ impl Options {
             reset_on_close: self.linger == Some((1, 0)),
             max_segment: u16::try_from(self.maxseg).ok().filter(|&mss| mss != 0),
             hop_limit: u8::try_from(self.hop_limit()).ok(),
+            congestion: self.congestion,
         }
     }
+}
+
+/// A name in `TCP_CA_NAME_MAX` bytes.
+fn congestion_name(algorithm: Algorithm) -> Vec<u8> {
+    let mut name = algorithm.name().as_bytes().to_vec();
+    name.resize(16, 0);
+    name
 }
 
 fn unsigned(v: i32) -> u32 {

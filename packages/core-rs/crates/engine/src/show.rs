@@ -1,6 +1,6 @@
 //! What the engine shows of itself.
 
-use netcon_stack::{PcbInfo, TcpState};
+use netcon_stack::{PcbInfo, SenderInfo, TcpState};
 use netcon_sys::process;
 use netcon_wire::{Family, SockAddr, SocketState};
 
@@ -54,6 +54,8 @@ pub struct SocketRow {
     pub uid: u32,
     /// Since it was created.
     pub age_micros: i64,
+    /// What the sender of a connection shows.
+    pub sender: Option<SenderInfo>,
     /// Bytes given to the program.
     pub rx_bytes: u64,
     /// Bytes taken from the program.
@@ -161,6 +163,7 @@ impl Engine {
                 .unwrap_or_default(),
             uid: owner.map_or(0, |o| o.credentials.uid),
             age_micros: self.now_micros - socket.created_micros,
+            sender: info.and_then(|i| i.sender),
             rx_bytes: socket.to_program,
             tx_bytes: socket.from_program,
         }
@@ -201,6 +204,7 @@ fn orphan(info: &PcbInfo) -> SocketRow {
         program: String::new(),
         uid: 0,
         age_micros: 0,
+        sender: info.sender,
         rx_bytes: info.rx_bytes,
         tx_bytes: info.tx_bytes,
     }

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use netcon_stack::{Instant, PcbInfo};
+use netcon_stack::{Algorithm, Instant, PcbInfo};
 use netcon_sys::unix;
 use netcon_wire::{Interface, LEVEL_NETCON, NETCON_OUTQ, NETCON_OUTQNSD};
 
@@ -11,7 +11,7 @@ use crate::options::{Facts, SO_ERROR, TCP_INFO, level};
 use crate::rpc::Failure;
 use crate::rpc::errno::EIO;
 use crate::table::{Role, Socket, SocketKey};
-use crate::tcp_info::{Surroundings, tcp_info};
+use crate::tcp_info::tcp_info;
 
 impl Engine {
     /// GETSOCKOPT.
@@ -34,12 +34,8 @@ impl Engine {
             return Ok(error.to_ne_bytes().to_vec());
         }
         if (level, name) == (level::TCP, TCP_INFO) {
-            let around = Surroundings {
-                now: Instant::from_micros(self.now_micros),
-                mtu: mtu.into(),
-                ring: u32::try_from(RING).unwrap_or(u32::MAX),
-            };
-            return Ok(tcp_info(info.as_ref(), around));
+            let now = Instant::from_micros(self.now_micros);
+            return Ok(tcp_info(info.as_ref(), now, RING));
         }
         if level == LEVEL_NETCON {
             let octets = match (&socket.role, name) {
@@ -57,6 +53,9 @@ impl Engine {
             mss: info.map_or(536, |i| i.mss),
             mtu,
             room,
+            congestion: info
+                .and_then(|i| i.sender)
+                .map_or(self.config.congestion, |sender| sender.algorithm),
             ..facts(socket, &self.interfaces)
         };
         socket
@@ -97,7 +96,7 @@ impl Engine {
     }
 }
 
-/// What the options of a socket depend on; its segment size and MTU are left to who knows them.
+/// What the options of a socket depend on; its segment size, MTU and algorithm are left to who knows them.
 pub(crate) fn facts<'a>(socket: &Socket, interfaces: &'a [Interface; 2]) -> Facts<'a> {
     let [lo, link] = interfaces;
     Facts {
@@ -107,16 +106,15 @@ pub(crate) fn facts<'a>(socket: &Socket, interfaces: &'a [Interface; 2]) -> Fact
         mtu: 0,
         room: 0,
         interfaces: [lo.name(), link.name()],
+        congestion: Algorithm::default(),
     }
 }
 
 /// Octets in the stack's queue: all, or those that were not sent.
 fn waiting(info: Option<&PcbInfo>, unsent: bool) -> usize {
     let Some(info) = info else { return 0 };
-    let sent = usize::try_from(info.measures.in_flight).unwrap_or(0);
-    if unsent {
-        info.send_queue.saturating_sub(sent)
-    } else {
-        info.send_queue
+    match info.sender {
+        Some(sender) if unsent => usize::try_from(sender.unsent).unwrap_or(usize::MAX),
+        Some(_) | None => info.send_queue,
     }
 }

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use netcon_engine::{
-    Config, Event, Fault, Faults, SessionRow, SocketRow, Status, TapConfig, TapReport,
+    Algorithm, Config, Event, Fault, Faults, SenderInfo, SessionRow, SocketRow, Span, Status,
+    TapConfig, TapReport,
 };
 
 use crate::error::{Code, Result, failed};
 use crate::objects::{
-    BindingEngineOptions, BindingEvent, BindingFault, BindingSession, BindingSocket, BindingStatus,
-    BindingTapReport,
+    BindingEngineOptions, BindingEvent, BindingFault, BindingSender, BindingSession, BindingSocket,
+    BindingStatus, BindingTapReport,
 };
 
 const DEFAULT_MTU: u16 = 1500;
@@ -40,6 +41,11 @@ pub(crate) fn config(o: &BindingEngineOptions) -> Result<Config> {
         fault: o.fault.as_ref().map(fault),
         capture: o.capture.as_ref().map(PathBuf::from),
         max_sockets: usize::try_from(o.max_sockets.unwrap_or(DEFAULT_MAX_SOCKETS)).unwrap_or(0),
+        congestion: match o.congestion.as_deref() {
+            None => Algorithm::default(),
+            Some(name) => Algorithm::from_name(name)
+                .ok_or_else(|| failed(Code("NETCON_OPTION_BAD"), format!("congestion {name}")))?,
+        },
         datagrams: true,
     })
 }
@@ -196,6 +202,28 @@ pub(crate) fn socket(r: SocketRow) -> BindingSocket {
         age_ms: millis(r.age_micros),
         rx_bytes: number(r.rx_bytes),
         tx_bytes: number(r.tx_bytes),
+        sender: r.sender.as_ref().map(sender),
+    }
+}
+
+fn sender(s: &SenderInfo) -> BindingSender {
+    let ms = |span: Span| number(span.micros()) / 1e3;
+    BindingSender {
+        congestion: s.algorithm.name().to_owned(),
+        cwnd: number(s.cwnd),
+        ssthresh: s.ssthresh.map(number),
+        rtt_ms: s.srtt.map(ms),
+        rtt_variation_ms: ms(s.rttvar),
+        min_rtt_ms: ms(s.min_rtt),
+        rto_ms: ms(s.rto),
+        in_flight: number(s.in_flight),
+        lost: number(s.lost),
+        sacked: number(s.sacked),
+        unsent: number(s.unsent),
+        retransmissions: number(s.stats.retransmissions),
+        timeouts: number(s.stats.timeouts),
+        pacing_rate: s.pacing_rate.map(number),
+        delivery_rate: number(s.delivery_rate),
     }
 }
 

@@ -16,6 +16,7 @@ pub struct BindingEngineOptions {
     pub fault: Option<BindingFault>,
     pub capture: Option<String>,
     pub max_sockets: Option<u32>,
+    pub congestion: Option<String>,
 }
 
 #[napi(object)]
@@ -93,6 +94,27 @@ pub struct BindingSocket {
     pub age_ms: f64,
     pub rx_bytes: f64,
     pub tx_bytes: f64,
+    pub sender: Option<BindingSender>,
+}
+
+#[napi(object)]
+#[derive(Clone, Debug)]
+pub struct BindingSender {
+    pub congestion: String,
+    pub cwnd: f64,
+    pub ssthresh: Option<f64>,
+    pub rtt_ms: Option<f64>,
+    pub rtt_variation_ms: f64,
+    pub min_rtt_ms: f64,
+    pub rto_ms: f64,
+    pub in_flight: f64,
+    pub lost: f64,
+    pub sacked: f64,
+    pub unsent: f64,
+    pub retransmissions: f64,
+    pub timeouts: f64,
+    pub pacing_rate: Option<f64>,
+    pub delivery_rate: f64,
 }
 
 #[napi(object)]

@@ -22,6 +22,8 @@ pub struct Fault {
     pub jitter: Duration,
     /// Bytes a second; 0 is no limit.
     pub rate: u64,
+    /// How long a frame may wait for its turn at that rate before it is lost; zero is for ever.
+    pub queue: Duration,
 }
 
 /// When it arrives, its number, whether its checksum is vouched for, the frame.
@@ -109,6 +111,11 @@ impl Link {
 
     fn depart(&mut self, checksum_ok: bool, frame: Vec<u8>) {
         let start = self.busy_until.max(self.now);
+        let full = self.fault.queue != Duration::ZERO && start - self.now > self.fault.queue;
+        if full {
+            self.lost += 1;
+            return;
+        }
         let sending = (frame.len() as u64 * 1_000_000).checked_div(self.fault.rate);
         self.busy_until = start + Duration::from_micros(sending.unwrap_or(0));
         let mut at = self.busy_until + self.fault.delay;

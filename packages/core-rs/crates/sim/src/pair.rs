@@ -152,12 +152,12 @@ impl Pair {
             self.a.transmit(self.now, &mut self.ab);
             self.b.transmit(self.now, &mut self.ba);
             let mut moved = false;
-            while let Some((meta, frame)) = self.ab.arrive(self.now) {
-                self.b.stack.handle_frame(self.now, &meta, &frame);
+            while let Some((meta, mut frame)) = self.ab.arrive(self.now) {
+                self.b.stack.handle_frame(self.now, &meta, &mut frame);
                 moved = true;
             }
-            while let Some((meta, frame)) = self.ba.arrive(self.now) {
-                self.a.stack.handle_frame(self.now, &meta, &frame);
+            while let Some((meta, mut frame)) = self.ba.arrive(self.now) {
+                self.a.stack.handle_frame(self.now, &meta, &mut frame);
                 moved = true;
             }
             self.a.collect();

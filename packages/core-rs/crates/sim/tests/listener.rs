@@ -195,8 +195,8 @@ fn listener_found_dead_at_the_syn_resets() {
                     netcon_sim::Side::A => (&mut pair.b, &mut pair.ab),
                     netcon_sim::Side::B => (&mut pair.a, &mut pair.ba),
                 };
-                while let Some((meta, frame)) = link.arrive(now) {
-                    host.stack.handle_frame(now, &meta, &frame);
+                while let Some((meta, mut frame)) = link.arrive(now) {
+                    host.stack.handle_frame(now, &meta, &mut frame);
                 }
             }
         }
@@ -391,12 +391,12 @@ fn connection_whose_listener_went_before_it_was_told_is_reset() {
     // SYN, SYN-ACK, ACK by hand; the owner of the listener looks at no event.
     for _ in 0..2 {
         pair.a.stack.poll_transmit(now, 64, &mut pair.ab);
-        while let Some((meta, frame)) = pair.ab.arrive(now) {
-            pair.b.stack.handle_frame(now, &meta, &frame);
+        while let Some((meta, mut frame)) = pair.ab.arrive(now) {
+            pair.b.stack.handle_frame(now, &meta, &mut frame);
         }
         pair.b.stack.poll_transmit(now, 64, &mut pair.ba);
-        while let Some((meta, frame)) = pair.ba.arrive(now) {
-            pair.a.stack.handle_frame(now, &meta, &frame);
+        while let Some((meta, mut frame)) = pair.ba.arrive(now) {
+            pair.a.stack.handle_frame(now, &meta, &mut frame);
         }
     }
     assert_eq!(pair.b.stack.info(listener).expect("pcb").recv_queue, 1);
@@ -419,8 +419,8 @@ fn full_backlog_asks_its_owner_before_a_syn_is_dropped() {
     assert!(connected(&pair, first));
     let second = dial(&mut pair, v4(2, 80));
     pair.a.stack.poll_transmit(pair.now, 64, &mut pair.ab);
-    while let Some((meta, frame)) = pair.ab.arrive(pair.now) {
-        pair.b.stack.handle_frame(pair.now, &meta, &frame);
+    while let Some((meta, mut frame)) = pair.ab.arrive(pair.now) {
+        pair.b.stack.handle_frame(pair.now, &meta, &mut frame);
     }
     assert_eq!(
         pair.b.stack.poll_event(),

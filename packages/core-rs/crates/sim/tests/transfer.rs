@@ -13,6 +13,7 @@ fn bad_link() -> Fault {
         delay: Duration::from_micros(200),
         jitter: Duration::from_micros(100),
         rate: 0,
+        queue: Duration::ZERO,
     }
 }
 
@@ -150,5 +151,30 @@ fn different_mtus_agree_on_the_smaller_segment() {
         assert_eq!(pair.b.stack.info(b).expect("info").mss, 1240);
         Transfer::new((Side::A, a), (Side::B, b), MIB, 1).run(&mut pair);
         Transfer::new((Side::B, b), (Side::A, a), MIB, 2).run(&mut pair);
+    }
+}
+
+/// The window that is announced is the ring's, whatever the sequence numbers are: a peer that fills it while nothing
+/// is read overruns nothing.
+#[test]
+fn window_is_never_more_than_the_ring_takes() {
+    for seed in 0..20 {
+        for way in [Side::A, Side::B] {
+            let mut pair = Pair::with(seed, |config| config.ring = 1 << 20);
+            let (a, b) = pair.connect(v4(2, 80));
+            let (from, to) = match way {
+                Side::A => ((Side::A, a), (Side::B, b)),
+                Side::B => ((Side::B, b), (Side::A, a)),
+            };
+            let mut transfer = Transfer::new(from, to, 3 * MIB, seed);
+            // Nothing is read for a while.
+            for _ in 0..200 {
+                transfer.write(&mut pair.host(from.0).stack);
+                pair.pass(Duration::from_millis(5));
+            }
+            let queue = pair.host(to.0).stack.recv_queue(to.1);
+            assert!((1_000_000..=1 << 20).contains(&queue), "{queue}");
+            transfer.run(&mut pair);
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use netcon_sender::Algorithm;
+
 /// An address of the stack with the length of its subnet's prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {
@@ -81,6 +83,8 @@ pub struct Config {
     /// [`Stack::handle_frame`](crate::Stack::handle_frame), what it sends goes into
     /// [`Stack::send_datagram`](crate::Stack::send_datagram). Without it UDP is unreachable.
     pub datagrams: bool,
+    /// Congestion control of connections that choose none.
+    pub congestion: Algorithm,
 }
 
 impl Default for Config {
@@ -100,6 +104,7 @@ impl Default for Config {
             max_tombstones: 16_384,
             tso: false,
             datagrams: false,
+            congestion: Algorithm::default(),
         }
     }
 }

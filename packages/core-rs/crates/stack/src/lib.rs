@@ -37,12 +37,14 @@ mod packet;
 mod pcb;
 mod ports;
 mod ring;
+mod sack;
 mod seq;
 mod stack;
 mod tcb;
 mod timers;
 mod tombstone;
 
+pub use netcon_sender::{Algorithm, Info as SenderInfo, Span, Stats as SenderStats};
 pub use netcon_wire::{Family, SockAddr};
 pub use smoltcp::time::{Duration, Instant};
 

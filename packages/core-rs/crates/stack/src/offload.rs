@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use crate::checksum;
 use crate::ethernet::HEADER;
 use crate::meta::{FrameSink, PartialChecksum, Segmentation, TxMeta};
-use crate::packet::{FIN, IpView, PSH, TCP, TCP_CHECKSUM, mss_at};
+use crate::packet::{CWR, FIN, IpView, PSH, TCP, TCP_CHECKSUM, mss_at};
 
 /// Headers of a TCP frame that smoltcp made, from the start of the Ethernet header.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,7 @@ impl Layout {
     }
 
     /// What a network card does to each segment's headers: lengths, sequence number, FIN and PSH
-    /// on the last only, checksums.
+    /// on the last only, CWR on the first, checksums.
     fn fix_headers(&self, piece: &mut [u8], offset: usize, last: bool) {
         let ip_len = piece.len() - HEADER;
         if self.v6 {
@@ -121,6 +121,9 @@ impl Layout {
         piece[at..at + 4].copy_from_slice(&seq.to_be_bytes());
         if !last {
             piece[self.l4 + 13] &= !(FIN | PSH);
+        }
+        if offset > 0 {
+            piece[self.l4 + 13] &= !CWR;
         }
         crate::packet::build::tcp_checksum(&mut piece[HEADER..]);
     }

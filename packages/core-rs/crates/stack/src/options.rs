@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use netcon_sender::{Algorithm, Info};
 use netcon_wire::{Family, SockAddr};
 use smoltcp::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct PcbOptions {
     pub max_segment: Option<u16>,
     /// `IP_TTL`, `IPV6_UNICAST_HOPS`: 0 or `None` is 64.
     pub hop_limit: Option<u8>,
+    /// `TCP_CONGESTION`; `None` is the stack's.
+    pub congestion: Option<Algorithm>,
 }
 
 /// States of a control block, by the RFC's names (RFC 9293 3.3.2).
@@ -108,6 +111,8 @@ pub struct PcbInfo {
     pub rx_bytes: u64,
     /// Bytes written by the program so far.
     pub tx_bytes: u64,
-    /// Round trips, segments, retransmissions; nothing before there is a connection.
+    /// Segments and when they came and went; nothing before there is a connection.
     pub measures: Measures,
+    /// What the sender of an open connection shows.
+    pub sender: Option<Info>,
 }

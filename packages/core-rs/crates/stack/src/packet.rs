@@ -18,6 +18,12 @@ pub(crate) const SYN: u8 = 0x02;
 pub(crate) const RST: u8 = 0x04;
 pub(crate) const PSH: u8 = 0x08;
 pub(crate) const ACK: u8 = 0x10;
+/// RFC 3168 6.1: congestion was experienced; the window was reduced.
+pub(crate) const ECE: u8 = 0x40;
+pub(crate) const CWR: u8 = 0x80;
+/// RFC 3168 5: ECN-capable transport, and congestion experienced, in the IP header.
+pub(crate) const ECT: u8 = 2;
+pub(crate) const CE: u8 = 3;
 
 /// Offset of the checksum in a TCP header.
 pub(crate) const TCP_CHECKSUM: usize = 16;
@@ -90,6 +96,14 @@ impl<'a> IpView<'a> {
 
     pub(crate) fn payload(&self) -> &'a [u8] {
         &self.packet[self.header_len..]
+    }
+
+    /// The ECN field (RFC 3168 5).
+    pub(crate) fn ecn(&self) -> u8 {
+        match self.dst {
+            IpAddr::V4(_) => self.packet[1] & 3,
+            IpAddr::V6(_) => self.packet[1] >> 4 & 3,
+        }
     }
 
     /// Whether the transport checksum over pseudo-header and payload is right.

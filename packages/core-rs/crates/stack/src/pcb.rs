@@ -13,6 +13,7 @@
 
 use std::net::IpAddr;
 
+use netcon_sender::Sender;
 use netcon_wire::{Family, SockAddr};
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
@@ -20,6 +21,8 @@ use smoltcp::time::Instant;
 use crate::flow::FlowKey;
 use crate::meter::{Measures, Meter};
 use crate::ports::{Binding, Claim};
+use crate::ring::Ring;
+use crate::sack::Reported;
 use crate::seq::Seq;
 use crate::tcb::Tcb;
 use crate::timers::Alarm;
@@ -70,7 +73,15 @@ pub(crate) enum Stage {
 
 /// A connection.
 pub(crate) struct Conn {
+    /// Receives, and has the state. It believes that nothing but SYN and FIN was ever sent.
     pub(crate) tcb: Tcb,
+    /// Sends.
+    pub(crate) sender: Sender<Ring>,
+    pub(crate) opening: Opening,
+    /// Where headers are put together.
+    pub(crate) header: Vec<u8>,
+    pub(crate) spoken: Spoken,
+    pub(crate) reported: Reported,
     pub(crate) key: FlowKey,
     pub(crate) stage: Stage,
     /// The listener it came from, until the program has it.
@@ -86,16 +97,18 @@ pub(crate) struct Conn {
 
     pub(crate) iss: Seq,
     pub(crate) irs: Seq,
-    /// Ours to track: smoltcp keeps its sequence numbers to itself.
+    /// The sender's, and those of the SYN.
     pub(crate) snd_una: Seq,
     pub(crate) snd_nxt: Seq,
     /// Shift of the window we advertise.
     pub(crate) shift: u8,
+    /// `IP_TTL`, where it was set.
+    pub(crate) hop_limit: Option<u8>,
     /// Payload of a full segment now; the peer's, the link's, or the path's limit.
     pub(crate) mss: u16,
 
     pub(crate) meter: Meter,
-    /// Bytes read from and written to the rings.
+    /// Bytes read and written.
     pub(crate) consumed: u64,
     pub(crate) written: u64,
     /// The receive queue when it was last looked at.
@@ -127,10 +140,56 @@ pub(crate) struct Conn {
     pub(crate) next_challenge: Instant,
 }
 
+/// The handshake, for the sender.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Opening {
+    /// The handshake has ended, and the sender knows.
+    pub(crate) done: bool,
+    /// SYNs sent, and when the first was.
+    pub(crate) syns: u32,
+    pub(crate) sent: Option<Instant>,
+    /// One of them was a SYN-ACK.
+    pub(crate) answered: bool,
+    /// Of the peer's SYN: its window, the shift of later ones, whether it permits SACK.
+    pub(crate) window: u16,
+    pub(crate) shift: u8,
+    pub(crate) sack: bool,
+    /// It can do ECN, and so do we then (RFC 3168 6.1.1).
+    pub(crate) ecn: bool,
+}
+
+/// What the peer was told of what we have received, and what it has to be told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spoken {
+    /// The right edge of the window that smoltcp has announced, and will take what lies before it.
+    pub(crate) edge: Seq,
+    /// What it was sent last.
+    pub(crate) sent_ack: Seq,
+    pub(crate) sent_window: u16,
+    /// It has to be sent by then, alone if nothing else leaves.
+    pub(crate) due: Option<Instant>,
+    /// Because the window has opened.
+    pub(crate) due_now: bool,
+    /// Congestion was experienced, until the peer says that it has heard (RFC 3168 6.1.3).
+    pub(crate) echo: bool,
+}
+
 impl Conn {
-    pub(crate) fn new(tcb: Tcb, key: FlowKey, stage: Stage, iss: Seq, now: Instant) -> Conn {
+    pub(crate) fn new(
+        tcb: Tcb,
+        sender: Sender<Ring>,
+        key: FlowKey,
+        stage: Stage,
+        iss: Seq,
+        now: Instant,
+    ) -> Conn {
         Conn {
             tcb,
+            sender,
+            opening: Opening::default(),
+            header: Vec::new(),
+            spoken: Spoken::default(),
+            reported: Reported::default(),
             key,
             stage,
             listener: None,
@@ -144,6 +203,7 @@ impl Conn {
             snd_una: iss,
             snd_nxt: iss,
             shift: 0,
+            hop_limit: None,
             mss: 536,
             meter: Meter::default(),
             consumed: 0,
@@ -175,7 +235,7 @@ impl Conn {
         if self.stage == Stage::Detached {
             0
         } else {
-            self.tcb.get(|socket| socket.send_queue())
+            self.sender.queued()
         }
     }
 
@@ -190,17 +250,16 @@ impl Conn {
     }
 
     fn measures(&self) -> Measures {
-        let in_flight = match self.stage {
-            Stage::Detached => 0,
-            Stage::Embryo | Stage::Connecting | Stage::Open => {
-                u32::try_from(self.snd_nxt.since(self.snd_una)).unwrap_or(0)
-            }
-        };
         Measures {
-            in_flight,
-            window_shift: self.shift,
+            window_shifts: (self.opening.shift, self.shift),
+            sack: self.opening.sack,
             ..self.meter.seen
         }
+    }
+
+    /// The acknowledgement smoltcp is shown: it has sent a SYN and perhaps a FIN, and nothing between.
+    pub(crate) fn shown_ack(&self) -> Seq {
+        self.iss.plus(1).plus(u32::from(self.sender.finished()))
     }
 
     /// The window to advertise, scaled.
@@ -213,13 +272,7 @@ impl Conn {
 
     /// Whether something the peer has to acknowledge is queued or out.
     pub(crate) fn owes(&self) -> bool {
-        self.tcb.get(|socket| {
-            socket.send_queue() > 0
-                || matches!(
-                    socket.state(),
-                    tcp::State::FinWait1 | tcp::State::LastAck | tcp::State::Closing
-                )
-        })
+        self.sender.owes()
     }
 
     /// The state to show: a tombstone has taken over from a detached one.
@@ -257,6 +310,7 @@ impl Pcb {
             rx_bytes: 0,
             tx_bytes: 0,
             measures: Measures::default(),
+            sender: None,
         };
         match &self.kind {
             Kind::Idle => {}
@@ -278,6 +332,7 @@ impl Pcb {
                 info.rx_bytes = conn.consumed;
                 info.tx_bytes = conn.written;
                 info.measures = conn.measures();
+                info.sender = conn.opening.done.then(|| conn.sender.info());
             }
         }
         info

@@ -6,6 +6,9 @@ use std::fmt;
 /// Bytes that a ring lives in.
 pub trait RingBytes: Send {
     /// The bytes; always the same slice.
+    fn bytes(&self) -> &[u8];
+
+    /// The same slice, to write to.
     fn bytes_mut(&mut self) -> &mut [u8];
 
     /// Lets the owner take its own type back in [`RingSource::give`].
@@ -25,8 +28,16 @@ impl Ring {
     pub fn downcast<T: RingBytes + 'static>(self) -> Option<Box<T>> {
         self.0.into_any().downcast().ok()
     }
+}
 
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+impl AsRef<[u8]> for Ring {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+impl AsMut<[u8]> for Ring {
+    fn as_mut(&mut self) -> &mut [u8] {
         self.0.bytes_mut()
     }
 }
@@ -48,6 +59,10 @@ pub trait RingSource {
 }
 
 impl RingBytes for Vec<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+
     fn bytes_mut(&mut self) -> &mut [u8] {
         self
     }

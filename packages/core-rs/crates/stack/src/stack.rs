@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use netcon_sender::Algorithm;
 use smoltcp::iface::Interface;
 use smoltcp::time::Instant;
 
@@ -25,6 +26,7 @@ mod ingress;
 mod progress;
 mod release;
 mod segments;
+mod sending;
 mod verbs;
 
 /// Purposes that keys are derived for.
@@ -42,6 +44,7 @@ pub struct Stack {
     largest: Largest,
     ring: usize,
     max_connections: usize,
+    congestion: Algorithm,
     isn_key: SipKey,
     port_key: SipKey,
     /// Makes consecutive ephemeral ports differ (RFC 6056 3.3.3).
@@ -115,6 +118,7 @@ impl Stack {
             // smoltcp takes rings of up to 1 GiB; below a segment nothing moves.
             ring: config.ring.clamp(4096, 1 << 30),
             max_connections: config.max_connections.max(1),
+            congestion: config.congestion,
             isn_key: key(FOR_ISN),
             port_key: key(FOR_PORTS),
             port_step: 0,
@@ -214,6 +218,7 @@ impl Stack {
                 rx_bytes: 0,
                 tx_bytes: 0,
                 measures: crate::Measures::default(),
+                sender: None,
             };
             (stone.id, info)
         });

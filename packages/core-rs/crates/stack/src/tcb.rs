@@ -1,4 +1,5 @@
-//! One connection's smoltcp socket in a set of its own, with the rings it borrows.
+//! One connection's smoltcp socket in a set of its own, with the ring it borrows: what has come. What is to
+//! be sent it never sees, see [`sending`](crate::stack): its sending ring is empty.
 //!
 //! smoltcp's sockets borrow their buffers. Holding both in one cell keeps the borrow safe and lets
 //! the rings go back to where they came from when the connection ends.
@@ -11,11 +12,6 @@ use smoltcp::time::Instant;
 use crate::device::Exchange;
 use crate::ring::Ring;
 
-pub(crate) struct Rings {
-    rx: Ring,
-    tx: Ring,
-}
-
 pub(crate) struct Sockets<'a> {
     set: SocketSet<'a>,
     handle: SocketHandle,
@@ -23,7 +19,7 @@ pub(crate) struct Sockets<'a> {
 
 self_cell!(
     struct Cell {
-        owner: MutBorrow<Rings>,
+        owner: MutBorrow<Ring>,
 
         #[not_covariant]
         dependent: Sockets,
@@ -34,13 +30,14 @@ self_cell!(
 pub(crate) struct Tcb(Cell);
 
 impl Tcb {
-    pub(crate) fn new(rx: Ring, tx: Ring) -> Tcb {
-        Tcb(Cell::new(MutBorrow::new(Rings { rx, tx }), |rings| {
-            let rings = rings.borrow_mut();
-            let socket = tcp::Socket::new(
-                tcp::SocketBuffer::new(rings.rx.bytes_mut()),
-                tcp::SocketBuffer::new(rings.tx.bytes_mut()),
+    pub(crate) fn new(ring: Ring) -> Tcb {
+        Tcb(Cell::new(MutBorrow::new(ring), |ring| {
+            let mut socket = tcp::Socket::new(
+                tcp::SocketBuffer::new(ring.borrow_mut().as_mut()),
+                tcp::SocketBuffer::new(&mut [][..]),
             );
+            // When an acknowledgement leaves is decided in `sending`.
+            socket.set_ack_delay(None);
             let mut set = SocketSet::new(Vec::with_capacity(1));
             let handle = set.add(socket);
             Sockets { set, handle }
@@ -83,8 +80,7 @@ impl Tcb {
             .with_dependent_mut(|_, sockets| iface.poll_at(now, &sockets.set))
     }
 
-    pub(crate) fn into_rings(self) -> (Ring, Ring) {
-        let Rings { rx, tx } = self.0.into_owner().into_inner();
-        (rx, tx)
+    pub(crate) fn into_ring(self) -> Ring {
+        self.0.into_owner().into_inner()
     }
 }

@@ -65,6 +65,7 @@ fn config(addresses: &[&str], tap: bool) -> Config {
         fault: None,
         capture: None,
         max_sockets: 1,
+        congestion: netcon_stack::Algorithm::default(),
         datagrams: false,
     }
 }

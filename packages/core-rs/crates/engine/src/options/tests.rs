@@ -14,6 +14,7 @@ fn facts() -> Facts<'static> {
         mtu: 1500,
         room: 512,
         interfaces: [b"lo", b"nc0"],
+        congestion: Algorithm::default(),
     }
 }
 
@@ -235,4 +236,35 @@ fn saved_options_set_again_are_the_same() {
     }
     assert_eq!(format!("{again:?}"), format!("{options:?}"));
     assert!(Options::default().saved().is_empty());
+}
+
+#[test]
+fn congestion_control_is_chosen_by_name() {
+    let mut options = Options::default();
+    let name = |options: &Options| {
+        let value = options.get(V4, TCP, TCP_CONGESTION, facts());
+        String::from_utf8(value.expect("a name")).expect("ASCII")
+    };
+    assert_eq!(
+        name(&options).trim_end_matches('\0'),
+        "cubic",
+        "the stack's"
+    );
+    assert_eq!(name(&options).len(), 16, "TCP_CA_NAME_MAX");
+    assert_eq!(
+        options.set(V4, TCP, TCP_CONGESTION, b"vegas", facts()),
+        Err(ENOENT)
+    );
+    assert_eq!(options.for_stack().congestion, None);
+    assert_eq!(
+        options.set(V4, TCP, TCP_CONGESTION, b"bbr\0", facts()),
+        Ok(())
+    );
+    assert_eq!(name(&options).trim_end_matches('\0'), "bbr");
+    assert_eq!(options.for_stack().congestion, Some(Algorithm::Bbr));
+    let mut again = Options::default();
+    for (level, name, value) in options.saved() {
+        assert_eq!(again.set(V4, level, name, &value, facts()), Ok(()));
+    }
+    assert_eq!(again.for_stack().congestion, Some(Algorithm::Bbr));
 }

@@ -66,6 +66,7 @@ impl Service {
             fault: None,
             capture: None,
             max_sockets,
+            congestion: netcon_engine::Algorithm::default(),
             datagrams,
         };
         let (events, inbox) = channel();

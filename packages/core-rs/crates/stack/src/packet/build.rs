@@ -38,9 +38,14 @@ impl Segment {
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        self.write_for(out, 0);
+    }
+
+    /// Appends the headers for a payload of `len` bytes.
+    pub(crate) fn write_for(&self, out: &mut Vec<u8>, len: usize) {
         let (src, src_port) = self.flow.local();
         let (dst, dst_port) = self.flow.remote();
-        ip_header(out, src, dst, TCP, self.hop_limit, 20);
+        ip_header(out, src, dst, TCP, self.hop_limit, 20 + len);
         out.extend_from_slice(&src_port.to_be_bytes());
         out.extend_from_slice(&dst_port.to_be_bytes());
         out.extend_from_slice(&self.seq.0.to_be_bytes());
@@ -150,6 +155,19 @@ pub(crate) fn ip_header(
             out.extend_from_slice(&v6(src).octets());
             out.extend_from_slice(&v6(dst).octets());
         }
+    }
+}
+
+/// Sets the ECN field of an IP header that has none and is not summed yet, or whose sum is made anew.
+pub(crate) fn set_ecn(packet: &mut [u8], ecn: u8) {
+    if packet[0] >> 4 == 4 {
+        let header = usize::from(packet[0] & 15) * 4;
+        packet[1] = packet[1] & !3 | ecn;
+        packet[10..12].fill(0);
+        let sum = checksum::finish(checksum::sum(&packet[..header]));
+        packet[10..12].copy_from_slice(&sum);
+    } else {
+        packet[1] = packet[1] & !0x30 | ecn << 4;
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
+use super::segments::fin_outstanding;
 use super::{Stack, frame_buffer};
 use crate::device::Exchange;
 use crate::ethernet::{self, HEADER};
@@ -96,11 +97,17 @@ impl Stack {
 
     /// Gives a connection its turn. Gives the number of frames it sent.
     fn serve(&mut self, id: PcbId, sink: &mut dyn FrameSink) -> usize {
+        let now = self.now;
         let Some(conn) = self.pcbs.conn_mut(id) else {
             return 0;
         };
         conn.dirty = false;
         if conn.stage == Stage::Detached || conn.blocked {
+            return 0;
+        }
+        conn.owe(now);
+        if !conn.wants_turn(now) && !fin_outstanding(conn.tcb.state()) {
+            self.rearm_after(id, true);
             return 0;
         }
         let (looped, hop) = (conn.looped, conn.hop);
@@ -118,25 +125,42 @@ impl Stack {
             self.rearm(id);
             return 0;
         };
-        let mut io = Exchange {
-            rx: None,
-            tx: &mut self.scratch[HEADER..],
-            tx_len: 0,
-            largest: self.largest,
+        let mut len = 0;
+        if conn.needs_socket() {
+            let mut io = Exchange {
+                rx: None,
+                tx: &mut self.scratch[HEADER..],
+                tx_len: 0,
+                largest: self.largest,
+            };
+            conn.tcb.egress(&mut self.iface, self.now, &mut io);
+            len = io.tx_len;
+        }
+        let packet = &mut self.scratch[HEADER..HEADER + len];
+        // Only SYNs leave as smoltcp makes them.
+        let (len, mss) = if len > 0 && conn.announce(packet, self.now) {
+            (len, conn.mss)
+        } else {
+            conn.compose(&mut self.scratch, self.now, self.largest)
         };
-        conn.tcb.egress(&mut self.iface, self.now, &mut io);
-        let len = io.tx_len;
         let sent = if len == 0 {
             0
         } else {
-            self.ship(id, len, mac, sink)
+            self.ship(id, len, mss, mac, sink)
         };
         self.rearm_after(id, sent == 0);
         sent
     }
 
-    /// Sends the packet of a connection that smoltcp wrote into the scratch buffer.
-    fn ship(&mut self, id: PcbId, len: usize, mac: Mac, sink: &mut dyn FrameSink) -> usize {
+    /// Sends the packet of a connection that stands in the scratch buffer.
+    fn ship(
+        &mut self,
+        id: PcbId,
+        len: usize,
+        mss: u16,
+        mac: Mac,
+        sink: &mut dyn FrameSink,
+    ) -> usize {
         let end = HEADER + len;
         let Some(layout) = Layout::of(&self.scratch[..end]) else {
             return 0;
@@ -158,8 +182,7 @@ impl Stack {
             .filter(|limit| *limit > 0)
             .unwrap_or(u16::MAX);
         let Some(conn) = pcb.conn_mut() else { return 0 };
-        let (next, mss) = (conn.snd_nxt, conn.mss);
-        conn.meter.sent(tcp.seq, tcp.end(), next, mss, self.now);
+        conn.meter.sent(tcp.payload_len, mss, self.now);
         if tcp.end().after(conn.snd_nxt) {
             conn.snd_nxt = tcp.end();
         }
@@ -174,7 +197,6 @@ impl Stack {
             self.looped.push_back((full, len));
             return 1;
         }
-        let mss = conn.mss;
         let frame = &mut self.scratch[..end];
         frame[..HEADER].copy_from_slice(&ethernet::header(mac, self.net.mac, ip_type(to)));
         if tcp.has(SYN) {
@@ -227,9 +249,10 @@ impl Stack {
             Route::None => None,
             Route::Loop => {
                 self.counters.loop_frames += 1;
-                if let Some(ip) = IpView::parse(packet) {
-                    // What this leads to is queued, never sent from here: no recursion.
-                    self.handle_packet(&ip);
+                // What this leads to is queued, never sent from here: no recursion.
+                let feed = IpView::parse(packet).and_then(|ip| self.handle_packet(&ip));
+                if let Some(feed) = feed {
+                    self.feed(&feed, packet);
                 }
                 None
             }
@@ -248,9 +271,11 @@ impl Stack {
     }
 
     /// A super-frame has come round.
-    fn deliver(&mut self, buffer: Vec<u8>, len: usize) {
-        if let Some(ip) = IpView::parse(&buffer[HEADER..HEADER + len]) {
-            self.handle_packet(&ip);
+    fn deliver(&mut self, mut buffer: Vec<u8>, len: usize) {
+        let packet = &mut buffer[HEADER..HEADER + len];
+        let feed = IpView::parse(packet).and_then(|ip| self.handle_packet(&ip));
+        if let Some(feed) = feed {
+            self.feed(&feed, packet);
         }
         if self.pool.len() < POOL {
             self.pool.push(buffer);

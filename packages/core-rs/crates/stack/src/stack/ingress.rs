@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use smoltcp::time::{Duration, Instant};
 
 use super::Stack;
-use crate::ethernet::{self, Arp, BROADCAST, Ndp};
+use super::segments::Feed;
+use crate::ethernet::{self, Arp, BROADCAST, HEADER, Ndp};
 use crate::icmp;
 use crate::neighbour::Mac;
 use crate::net::Route;
@@ -19,6 +20,15 @@ const ICMP_PER_SECOND: u32 = 100;
 const ECHO_REQUEST_V4: u8 = 8;
 const ECHO_REQUEST_V6: u8 = 128;
 
+/// What a frame is.
+enum Arrival {
+    /// Dealt with, or not for us.
+    Done,
+    Feed(Feed),
+    /// The host of datagram sockets gets it.
+    Datagram,
+}
+
 impl Stack {
     /// Takes an Ethernet frame from the link. May queue replies and events; sends nothing. Gives
     /// back a packet that is for the host of datagram sockets, see [`Config::datagrams`](crate::Config::datagrams).
@@ -26,32 +36,48 @@ impl Stack {
         &mut self,
         now: Instant,
         meta: &RxMeta,
-        frame: &'f [u8],
+        frame: &'f mut [u8],
     ) -> Option<Datagram<'f>> {
         self.advance(now);
         self.counters.rx_frames += 1;
         self.counters.rx_bytes += frame.len() as u64;
+        match self.judge(meta, frame) {
+            Arrival::Done => None,
+            Arrival::Feed(feed) => {
+                self.feed(&feed, &mut frame[HEADER..]);
+                None
+            }
+            Arrival::Datagram => {
+                self.counters.datagrams_in += 1;
+                let ip = IpView::parse(&frame[HEADER..])?;
+                Some(Datagram::new(&ip, meta))
+            }
+        }
+    }
+
+    /// Does all that can be done with a frame that is only looked at.
+    fn judge(&mut self, meta: &RxMeta, frame: &[u8]) -> Arrival {
         let Some((to, kind, payload)) = ethernet::parse(frame) else {
             self.counters.rx_bad += 1;
-            return None;
+            return Arrival::Done;
         };
         if !self.net.has_link || (to != self.net.mac && !ethernet::is_group(to)) {
             self.counters.rx_ignored += 1;
-            return None;
+            return Arrival::Done;
         }
         match kind {
             ethernet::ARP => self.handle_arp(payload),
             ethernet::IPV4 | ethernet::IPV6 => match IpView::parse(payload) {
-                Some(ip) if self.is_datagram(&ip, to) => {
-                    self.counters.datagrams_in += 1;
-                    return Some(Datagram::new(&ip, meta));
+                Some(ip) if self.is_datagram(&ip, to) => return Arrival::Datagram,
+                Some(ip) => {
+                    let feed = self.handle_from_link(&ip, meta.checksum_ok, to);
+                    return feed.map_or(Arrival::Done, Arrival::Feed);
                 }
-                Some(ip) => self.handle_from_link(&ip, meta.checksum_ok, to),
                 None => self.counters.rx_bad += 1,
             },
             _ => self.counters.rx_ignored += 1,
         }
-        None
+        Arrival::Done
     }
 
     /// Whether a packet is for the host of datagram sockets. It hears groups and broadcasts too, and
@@ -68,7 +94,7 @@ impl Stack {
         (to_group || net.is_own(ip.dst)) && !from_nowhere && !misled
     }
 
-    fn handle_from_link(&mut self, ip: &IpView<'_>, checksum_ok: bool, to: Mac) {
+    fn handle_from_link(&mut self, ip: &IpView<'_>, checksum_ok: bool, to: Mac) -> Option<Feed> {
         let net = &self.net;
         let martian = net.is_martian(ip);
         let neighbour_discovery = ip.protocol == ICMPV6 && ip.dst.is_multicast();
@@ -77,23 +103,24 @@ impl Stack {
         let misled = ethernet::is_group(to) && !ip.dst.is_multicast();
         if martian || !ours || misled || ip.fragment {
             self.counters.rx_ignored += 1;
-            return;
+            return None;
         }
         if ip.src.is_unspecified() && ip.protocol != ICMPV6 {
             self.counters.rx_ignored += 1;
-            return;
+            return None;
         }
         if !checksum_ok && matches!(ip.protocol, TCP | ICMP | ICMPV6) && !ip.checksum_valid() {
             self.counters.rx_bad += 1;
-            return;
+            return None;
         }
-        self.handle_packet(ip);
+        self.handle_packet(ip)
     }
 
-    /// A packet for one of our addresses, from the link or from ourselves.
-    pub(super) fn handle_packet(&mut self, ip: &IpView<'_>) {
+    /// A packet for one of our addresses, from the link or from ourselves. A segment may have to be fed to
+    /// its connection yet, by who may write to it.
+    pub(super) fn handle_packet(&mut self, ip: &IpView<'_>) -> Option<Feed> {
         match (ip.protocol, ip.dst) {
-            (TCP, _) => self.handle_segment(ip),
+            (TCP, _) => return self.handle_segment(ip),
             (ICMP, IpAddr::V4(_)) => self.handle_icmp(ip, ECHO_REQUEST_V4),
             (ICMPV6, IpAddr::V6(_)) => match Ndp::parse(ip) {
                 Some(ndp) => self.handle_ndp(ip, ndp),
@@ -102,6 +129,7 @@ impl Stack {
             (UDP, _) => self.handle_udp(ip),
             _ => self.counters.rx_ignored += 1,
         }
+        None
     }
 
     fn handle_icmp(&mut self, ip: &IpView<'_>, echo_request: u8) {

@@ -6,6 +6,7 @@ use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
 
 use super::Stack;
+use super::segments::fin_outstanding;
 use crate::neighbour::Lapse;
 use crate::packet::build::{HOP_LIMIT, PLAIN_ACK, Segment};
 use crate::pcb::{Conn, Stage, endpoint, fin_received};
@@ -127,19 +128,35 @@ impl Stack {
         if conn.orphan && conn.tcb.state() == tcp::State::FinWait2 {
             conn.fin_wait_2.get_or_insert(now);
         }
+        conn.owe(now);
         let wish = if conn.blocked {
             Some(now + BLOCKED_RETRY)
+        } else if conn.opening.done && !fin_outstanding(conn.tcb.state()) {
+            // What smoltcp wants now is an acknowledgement, and it knows no other timer.
+            None
         } else {
             conn.tcb.poll_at(&mut self.iface, now)
         };
-        let turn = wish.is_some_and(|at| at <= now);
-        let wish = if turn {
-            idle.then_some(now + IDLE_TURN)
-        } else {
-            wish
+        let mut turn = wish.is_some_and(|at| at <= now);
+        let mut timer = None;
+        if !conn.blocked {
+            timer = conn.sending_deadline();
+            turn |= timer.is_some_and(|at| at <= now);
+        }
+        // What is due is for the turn.
+        let later = |at: Instant| {
+            if at > now {
+                Some(at)
+            } else {
+                idle.then_some(now + IDLE_TURN)
+            }
         };
+        let wish = wish.and_then(later);
+        let timer = timer.and_then(later);
+        turn |= !conn.blocked && conn.sender.has_work();
         let deadline = [
             wish,
+            timer,
             conn.gives_up_at(&options),
             conn.keepalive_at(&options),
         ];
@@ -272,19 +289,11 @@ impl Stack {
             conn.fin_seen = true;
             self.events.push_back(Event::PeerClosed { pcb: id });
         }
-        if conn.short {
-            let (free, capacity) = conn.tcb.get(|socket| {
-                (
-                    socket.send_capacity() - socket.send_queue(),
-                    socket.send_capacity(),
-                )
-            });
-            if free >= capacity / 4 {
-                conn.short = false;
-                if !conn.told_writable {
-                    conn.told_writable = true;
-                    self.events.push_back(Event::Writable { pcb: id });
-                }
+        if conn.short && conn.sender.space() >= conn.sender.capacity() / 4 {
+            conn.short = false;
+            if !conn.told_writable {
+                conn.told_writable = true;
+                self.events.push_back(Event::Writable { pcb: id });
             }
         }
     }

@@ -6,8 +6,7 @@ use super::Stack;
 use crate::flow::Flow;
 use crate::outbox::Way;
 use crate::packet::build::{HOP_LIMIT, PLAIN_ACK, RESET, Segment};
-use crate::pcb::{Kind, Stage};
-use crate::tcb::Tcb;
+use crate::pcb::{Conn, Kind, Stage};
 use crate::tombstone::{TIME_WAIT, Tombstone};
 use crate::{Cause, Event, PcbId};
 
@@ -92,6 +91,7 @@ impl Stack {
         };
         conn.orphan = true;
         conn.tcb.act(|socket| socket.close());
+        conn.sender.finish();
         self.unbind(id);
         self.orphans.push_back(id);
         if self.orphans.len() > 2 * self.max_connections {
@@ -177,7 +177,7 @@ impl Stack {
         };
         if let Kind::Conn(conn) = pcb.kind {
             self.connections -= 1;
-            self.give_rings(conn.tcb);
+            self.give_rings(*conn);
         }
         if known {
             self.events.push_back(Event::Closed { pcb: id });
@@ -193,7 +193,7 @@ impl Stack {
         if let Kind::Conn(conn) = std::mem::replace(&mut pcb.kind, Kind::Idle) {
             let bound = pcb.bound;
             self.connections -= 1;
-            self.give_rings(conn.tcb);
+            self.give_rings(*conn);
             // As before the connect: a wildcard is one again.
             if let Some(bound) = bound {
                 self.ports.set_claim(bound.port, id, bound.claim);
@@ -201,10 +201,9 @@ impl Stack {
         }
     }
 
-    pub(super) fn give_rings(&mut self, tcb: Tcb) {
-        let (rx, tx) = tcb.into_rings();
-        self.rings.give(rx);
-        self.rings.give(tx);
+    pub(super) fn give_rings(&mut self, conn: Conn) {
+        self.rings.give(conn.tcb.into_ring());
+        self.rings.give(conn.sender.into_memory());
     }
 
     /// The listener goes, and its unfinished handshakes with it.

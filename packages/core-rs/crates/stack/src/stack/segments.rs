@@ -1,5 +1,6 @@
 //! Where a TCP segment goes: to its connection, a tombstone, a listener, or back as a reset.
 
+use netcon_sender::Verdict as AckVerdict;
 use smoltcp::socket::tcp;
 use smoltcp::time::Duration;
 use smoltcp::wire::IpListenEndpoint;
@@ -13,6 +14,8 @@ use crate::outbox::Way;
 use crate::packet::build::{PLAIN_ACK, Segment};
 use crate::packet::{ACK, IpView, RST, SYN, TcpView, mss_at, tcp_option};
 use crate::pcb::{Conn, Kind, Stage};
+use crate::sack::Block;
+use crate::seq::Seq;
 use crate::tombstone::Verdict;
 use crate::{Cause, Event, PcbId, isn, net};
 
@@ -27,10 +30,18 @@ const MAX_WAITING_SYNS: usize = 64;
 /// TCP option: window scale (RFC 7323 2).
 const WINDOW_SCALE: u8 = 3;
 
-/// smoltcp's default; RFC 9293 3.8.6.3 allows 500 ms.
-const ACK_DELAY: Duration = Duration::from_millis(10);
-/// Acknowledged at once where segments are large, as on loopback.
-const MANY_BYTES: u32 = 16 << 10;
+/// A segment that its connection's socket has to see.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Feed {
+    id: PcbId,
+    /// Bytes of the packet, and of its IP header.
+    len: usize,
+    header_len: usize,
+    /// The acknowledgement that the socket is to find in it.
+    ack: Seq,
+    /// What of it has come before.
+    twice: Option<Block>,
+}
 
 /// What is to be done with a segment before smoltcp sees it.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,74 +58,91 @@ enum Check {
 
 impl Stack {
     /// A TCP packet for one of our addresses, its checksum verified.
-    pub(super) fn handle_segment(&mut self, ip: &IpView<'_>) {
+    pub(super) fn handle_segment(&mut self, ip: &IpView<'_>) -> Option<Feed> {
         let Some(tcp) = TcpView::parse(ip.payload()) else {
             self.counters.rx_bad += 1;
-            return;
+            return None;
         };
         let key = FlowKey::new(ip.dst, tcp.dst_port, ip.src, tcp.src_port);
         match self.flows.get(&key) {
-            Some(Flow::Pcb(id)) => self.handle_for_conn(*id, ip, &tcp),
+            Some(Flow::Pcb(id)) => return self.handle_for_conn(*id, ip, &tcp),
             Some(Flow::Tombstone(slot)) => self.handle_for_tombstone(*slot, ip, &tcp),
             None => self.handle_unknown(key, ip, &tcp),
         }
+        None
     }
 
-    fn handle_for_conn(&mut self, id: PcbId, ip: &IpView<'_>, tcp: &TcpView) {
+    fn handle_for_conn(&mut self, id: PcbId, ip: &IpView<'_>, tcp: &TcpView) -> Option<Feed> {
         let now = self.now;
-        let Some(conn) = self.pcbs.conn_mut(id) else {
-            return;
-        };
+        let conn = self.pcbs.conn_mut(id)?;
         match check(conn, tcp) {
             Check::Pass => {}
-            Check::Drop => return,
+            Check::Drop => return None,
             Check::Reset => {
                 self.counters.rst_received += 1;
                 let refused = self
                     .pcbs
                     .conn(id)
                     .is_some_and(|conn| conn.stage == Stage::Connecting);
-                return self.fail(
-                    id,
-                    if refused {
-                        Cause::Refused
-                    } else {
-                        Cause::Reset
-                    },
-                );
+                let cause = if refused {
+                    Cause::Refused
+                } else {
+                    Cause::Reset
+                };
+                self.fail(id, cause);
+                return None;
             }
-            Check::Challenge => return self.challenge(id),
+            Check::Challenge => {
+                self.challenge(id);
+                return None;
+            }
             Check::Unwanted => {
                 let reset = Segment::reset(conn.key, tcp);
                 self.counters.rst_sent += 1;
                 self.post(&reset);
-                return self.release(id);
+                self.release(id);
+                return None;
             }
         }
         conn.heard = now;
         conn.probes = 0;
         conn.meter.received(tcp.payload_len, conn.mss, now);
-        if tcp.has(ACK) && !tcp.ack.after(conn.snd_nxt) {
-            let window_shut = ip.payload()[14..16] == [0, 0];
-            if tcp.ack.after(conn.snd_una) {
-                conn.meter.acknowledged(conn.snd_una, tcp.ack, now);
-                conn.snd_una = tcp.ack;
-                conn.soft = None;
-                conn.progress = now;
-            } else if window_shut && tcp.ack == conn.snd_una {
-                // A peer that answers probes is alive, however long it reads nothing (RFC 1122
-                // 4.2.2.17).
-                conn.progress = now;
-            }
-        }
         if tcp.has(SYN) && conn.tcb.state() == tcp::State::SynSent {
             self.handshake(id, ip, tcp);
-        } else {
-            let delay = ack_delay(conn, tcp);
-            conn.tcb.act(|socket| socket.set_ack_delay(Some(delay)));
-            self.feed(id, ip.packet);
+            self.settle(id);
+            return None;
+        }
+        let mut feed = Feed {
+            id,
+            len: ip.packet.len(),
+            header_len: ip.header_len,
+            ack: tcp.ack,
+            twice: None,
+        };
+        if !conn.opening.done {
+            return Some(feed);
+        }
+        // RFC 9293 3.10.7.4: a segment without an acknowledgement is dropped.
+        if !tcp.has(ACK) {
+            return None;
+        }
+        conn.see_congestion(tcp, ip.ecn());
+        match conn.take_ack(tcp, ip.payload(), now) {
+            AckVerdict::Unacceptable => {
+                self.challenge(id);
+                return None;
+            }
+            AckVerdict::News | AckVerdict::Known | AckVerdict::Old => {}
+        }
+        // A bare acknowledgement is the sender's alone, that of our FIN apart.
+        let told = conn.sender.finished() && fin_outstanding(conn.tcb.state());
+        if tcp.len() > 0 || told || tcp.seq != conn.rcv_nxt() {
+            feed.ack = conn.shown_ack();
+            feed.twice = conn.duplicate(tcp);
+            return Some(feed);
         }
         self.settle(id);
+        None
     }
 
     fn handle_for_tombstone(&mut self, slot: u32, ip: &IpView<'_>, tcp: &TcpView) {
@@ -177,7 +205,7 @@ impl Stack {
             port: tcp.dst_port,
         };
         if conn.tcb.act(|socket| socket.listen(endpoint)).is_err() {
-            return self.give_rings(conn.tcb);
+            return self.give_rings(conn);
         }
         conn.listener = Some(id);
         // Dirty, but in no queue: the SYN-ACK leaves when the owner has had the chance to find its
@@ -211,9 +239,10 @@ impl Stack {
 
     pub(super) fn retry_syns(&mut self) {
         self.retrying = true;
-        for packet in std::mem::take(&mut self.waiting_syns) {
-            if let Some(ip) = IpView::parse(&packet) {
-                self.handle_segment(&ip);
+        for mut packet in std::mem::take(&mut self.waiting_syns) {
+            let feed = IpView::parse(&packet).and_then(|ip| self.handle_segment(&ip));
+            if let Some(feed) = feed {
+                self.feed(&feed, &mut packet);
             }
         }
         self.retrying = false;
@@ -248,6 +277,7 @@ impl Stack {
             Some((_, 1)) => window_shift(conn.tcb.get(|socket| socket.recv_capacity())),
             _ => 0,
         };
+        conn.offered(tcp, segment);
         let mut io = Exchange {
             rx: Some(&self.piece),
             tx: &mut self.scratch[HEADER..],
@@ -261,14 +291,21 @@ impl Stack {
             conn.tcb.ingress(&mut self.iface, self.now, &mut io);
         }
         let len = io.tx_len;
-        self.reply(len);
+        conn.open(self.now);
+        self.reply(id, len, None);
     }
 
-    /// Feeds a segment to its socket.
-    fn feed(&mut self, id: PcbId, packet: &[u8]) {
+    /// Feeds a segment to its socket, with the acknowledgement that the socket expects.
+    pub(super) fn feed(&mut self, feed: &Feed, packet: &mut [u8]) {
+        let id = feed.id;
+        let Some(packet) = packet.get_mut(..feed.len) else {
+            return;
+        };
         let Some(conn) = self.pcbs.conn_mut(id) else {
             return;
         };
+        let at = feed.header_len + 8;
+        packet[at..at + 4].copy_from_slice(&feed.ack.0.to_be_bytes());
         let mut io = Exchange {
             rx: Some(packet),
             tx: &mut self.scratch[HEADER..],
@@ -277,13 +314,24 @@ impl Stack {
         };
         conn.tcb.ingress(&mut self.iface, self.now, &mut io);
         let len = io.tx_len;
-        self.reply(len);
+        if conn.open(self.now) {
+            // The window of the acknowledgement that ended the handshake.
+            let segment = &packet[feed.header_len..];
+            if let Some(tcp) = TcpView::parse(segment) {
+                conn.take_ack(&tcp, segment, self.now);
+            }
+        }
+        self.reply(id, len, feed.twice);
+        self.settle(id);
     }
 
     /// Queues what smoltcp answered at once.
-    fn reply(&mut self, len: usize) {
+    fn reply(&mut self, id: PcbId, mut len: usize, twice: Option<Block>) {
         if len == 0 {
             return;
+        }
+        if let Some(conn) = self.pcbs.conn_mut(id) {
+            len = conn.answer(&mut self.scratch[HEADER..], len, twice);
         }
         let packet = &self.scratch[HEADER..HEADER + len];
         if !self
@@ -328,6 +376,8 @@ impl Stack {
                 let payload = mtu.saturating_sub(net::headers(error.flow.remote().0));
                 let payload = u16::try_from(payload).unwrap_or(u16::MAX).max(MIN_MSS);
                 conn.mss = conn.mss.min(payload);
+                conn.sender.limit_segments(conn.mss);
+                self.mark_dirty(id);
             }
         }
     }
@@ -370,6 +420,10 @@ fn check(conn: &Conn, tcp: &TcpView) -> Check {
             () => Check::Challenge,
         };
     }
+    // smoltcp takes the window of our SYN for a scaled one: what the ring has no room for must not reach it.
+    if tcp.payload_len > 1 && tcp.end().after(expected.plus(window.saturating_add(1))) {
+        return Check::Challenge;
+    }
     // RFC 1122 4.2.2.13; Linux too: nobody will read this.
     let reaches = tcp.seq.within(expected, window.max(1)) || expected.after(tcp.seq);
     if conn.orphan && tcp.payload_len > 0 && reaches && tcp.end().after(expected) {
@@ -378,15 +432,12 @@ fn check(conn: &Conn, tcp: &TcpView) -> Check {
     Check::Pass
 }
 
-/// RFC 9293 3.8.6.3: every second full-sized segment is acknowledged at once. A frame that the
-/// link put together counts as the segments it was, which smoltcp cannot know.
-fn ack_delay(conn: &Conn, tcp: &TcpView) -> Duration {
-    let enough = (2 * u32::from(conn.mss)).min(MANY_BYTES);
-    if tcp.payload_len >= enough {
-        Duration::ZERO
-    } else {
-        ACK_DELAY
-    }
+/// Whether our FIN is out and smoltcp waits for its acknowledgement.
+pub(super) fn fin_outstanding(state: tcp::State) -> bool {
+    matches!(
+        state,
+        tcp::State::FinWait1 | tcp::State::Closing | tcp::State::LastAck
+    )
 }
 
 /// The shift smoltcp advertises for a receive ring: its size above 64 KiB (RFC 7323 2.3).

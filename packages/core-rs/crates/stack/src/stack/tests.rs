@@ -14,6 +14,7 @@ use crate::packet::{ACK, FIN, ICMP, ICMPV6, IpView, PSH, RST, SYN, TcpView, UDP,
 use crate::{BindOptions, Cause, Cidr, HeapRings, IoError, PcbOptions, ethernet};
 
 mod datagrams;
+mod ecn;
 mod frames;
 mod neighbours;
 mod resets;
@@ -93,7 +94,9 @@ impl Puppet {
     }
 
     fn frame(&mut self, frame: &[u8]) {
-        self.stack.handle_frame(self.now, &RxMeta::default(), frame);
+        let mut frame = frame.to_vec();
+        self.stack
+            .handle_frame(self.now, &RxMeta::default(), &mut frame);
         self.turn();
     }
 

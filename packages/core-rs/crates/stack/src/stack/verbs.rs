@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use netcon_sender::Sender;
 use netcon_wire::{Family, SockAddr};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpEndpoint;
@@ -157,7 +158,7 @@ impl Stack {
             .tcb
             .act(|socket| socket.connect(iface.context(), ends.0, ends.1));
         if started.is_err() {
-            self.give_rings(conn.tcb);
+            self.give_rings(conn);
             return Err(ConnectError::NetUnreachable);
         }
         if bound.is_some() {
@@ -186,12 +187,8 @@ impl Stack {
             .pcbs
             .conn(id)
             .filter(|conn| conn.stage == Stage::Open && !conn.orphan);
-        open.map_or(0, |conn| {
-            conn.tcb.get(|socket| {
-                let free = socket.send_capacity() - socket.send_queue();
-                if socket.may_send() { free } else { 0 }
-            })
-        })
+        open.filter(|conn| conn.tcb.get(|socket| socket.may_send()))
+            .map_or(0, |conn| conn.sender.space())
     }
 
     /// Bytes written and not acknowledged.
@@ -217,23 +214,12 @@ impl Stack {
         if let Some(cause) = conn.failed {
             return Err(IoError::Failed(cause));
         }
-        let mut wrote = 0;
-        let sent = conn.tcb.act(|socket| {
-            socket.send(|free| {
-                let (len, result) = f(free);
-                wrote = len.min(free.len());
-                (wrote, result)
-            })
-        });
-        let result = sent.map_err(|_| IoError::Shutdown)?;
+        if !conn.tcb.get(|socket| socket.may_send()) {
+            return Err(IoError::Shutdown);
+        }
+        let (wrote, result) = conn.sender.write(f);
         conn.written += wrote as u64;
-        let (free, capacity) = conn.tcb.get(|socket| {
-            (
-                socket.send_capacity() - socket.send_queue(),
-                socket.send_capacity(),
-            )
-        });
-        conn.short |= free < capacity / 4;
+        conn.short |= conn.sender.space() < conn.sender.capacity() / 4;
         if wrote > 0 {
             if !conn.outstanding {
                 conn.outstanding = true;
@@ -287,6 +273,7 @@ impl Stack {
             return;
         };
         conn.tcb.act(|socket| socket.close());
+        conn.sender.finish();
         self.mark_dirty(id);
         self.rearm(id);
     }
@@ -376,7 +363,8 @@ impl Stack {
             }
         };
         let iss = isn::initial(&self.isn_key, &key, self.now);
-        let mut conn = Conn::new(Tcb::new(rx, tx), key, stage, iss, self.now);
+        let sender = Sender::new(tx, self.congestion);
+        let mut conn = Conn::new(Tcb::new(rx), sender, key, stage, iss, self.now);
         match self.net.route(key.remote().0) {
             Route::Loop => conn.looped = true,
             Route::Hop(hop) => conn.hop = hop,
@@ -477,9 +465,12 @@ fn open_conn(pcb: &mut crate::pcb::Pcb) -> Result<&mut Conn, IoError> {
 fn apply(conn: &mut Conn, options: &PcbOptions) {
     if let Some(limit) = options.max_segment.filter(|limit| *limit > 0) {
         conn.mss = conn.mss.min(limit);
+        conn.sender.limit_segments(conn.mss);
     }
-    conn.tcb.act(|socket| {
-        socket.set_nagle_enabled(!options.nodelay);
-        socket.set_hop_limit(options.hop_limit.filter(|limit| *limit > 0));
-    });
+    conn.sender.set_nodelay(options.nodelay);
+    if let Some(algorithm) = options.congestion {
+        conn.sender.set_algorithm(algorithm);
+    }
+    conn.hop_limit = options.hop_limit.filter(|limit| *limit > 0);
+    conn.tcb.act(|socket| socket.set_hop_limit(conn.hop_limit));
 }

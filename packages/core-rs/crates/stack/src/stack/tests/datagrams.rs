@@ -11,11 +11,11 @@ fn with_host() -> Puppet {
 
 /// What the stack gives back of a packet in a frame to `to`.
 fn given(puppet: &mut Puppet, to: [u8; 6], packet: &[u8]) -> bool {
-    let frame = framed(to, packet);
+    let mut frame = framed(to, packet);
     let now = puppet.now;
     let datagram = puppet
         .stack
-        .handle_frame(now, &RxMeta::default(), &frame)
+        .handle_frame(now, &RxMeta::default(), &mut frame)
         .map(|datagram| datagram.packet.to_vec());
     puppet.turn();
     assert!(puppet.sent.is_empty(), "the stack answers nothing itself");

@@ -145,11 +145,11 @@ proptest! {
     ) {
         let mut puppet = Puppet::new();
         puppet.introduce();
-        for payload in payloads {
-            puppet.stack.handle_frame(puppet.now, &RxMeta { checksum_ok }, &payload);
+        for mut payload in payloads {
+            puppet.stack.handle_frame(puppet.now, &RxMeta { checksum_ok }, &mut payload.clone());
             let mut frame = ethernet::header(OWN_MAC, PEER_MAC, kind).to_vec();
-            frame.extend_from_slice(&payload);
-            puppet.stack.handle_frame(puppet.now, &RxMeta { checksum_ok }, &frame);
+            frame.append(&mut payload);
+            puppet.stack.handle_frame(puppet.now, &RxMeta { checksum_ok }, &mut frame);
             puppet.turn();
         }
     }
@@ -172,8 +172,8 @@ proptest! {
             if fixed && at != 0 {
                 fix_lengths(&mut packet);
             }
-            let frame = framed(OWN_MAC, &packet);
-            puppet.stack.handle_frame(puppet.now, &RxMeta { checksum_ok: true }, &frame);
+            let mut frame = framed(OWN_MAC, &packet);
+            puppet.stack.handle_frame(puppet.now, &RxMeta { checksum_ok: true }, &mut frame);
             puppet.turn();
         }
     }

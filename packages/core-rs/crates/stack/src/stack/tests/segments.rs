@@ -113,11 +113,11 @@ fn super_frame_has_metadata_when_the_link_cuts() {
         let talk = puppet.established(family);
         puppet
             .stack
-            .write_with(talk.pcb(), |_| (50_000, ()))
+            .write_with(talk.pcb(), |_| (14_000, ()))
             .expect("write");
         puppet.turn();
         let data = puppet.only_segment();
-        assert_eq!(data.len, 50_000);
+        assert_eq!(data.len, 14_000);
         let gso = data.meta.gso.expect("segmentation");
         // The peer's MSS option said 1460, whatever the family.
         assert_eq!(
@@ -136,11 +136,11 @@ fn super_frame_is_cut_when_the_link_does_not() {
         let talk = puppet.established(family);
         puppet
             .stack
-            .write_with(talk.pcb(), |_| (50_000, ()))
+            .write_with(talk.pcb(), |_| (14_000, ()))
             .expect("write");
         puppet.turn();
         let pieces = puppet.segments();
-        assert_eq!(pieces.iter().map(|seen| seen.len).sum::<u32>(), 50_000);
+        assert_eq!(pieces.iter().map(|seen| seen.len).sum::<u32>(), 14_000);
         let mut next = talk.ack;
         for (index, piece) in pieces.iter().enumerate() {
             assert_eq!(piece.seq, next);
@@ -160,7 +160,7 @@ fn received_super_frame_is_taken_whole() {
     let mut packet = talk.segment(ACK | PSH, &payload);
     // A checksum that was never completed.
     packet[36..38].copy_from_slice(&[0xde, 0xad]);
-    let frame = framed(OWN_MAC, &packet);
+    let mut frame = framed(OWN_MAC, &packet);
     puppet.frame(&frame);
     assert_eq!(
         puppet.stack.recv_queue(talk.pcb()),
@@ -170,7 +170,7 @@ fn received_super_frame_is_taken_whole() {
     assert_eq!(puppet.stack.counters().rx_bad, 1);
     puppet
         .stack
-        .handle_frame(puppet.now, &RxMeta { checksum_ok: true }, &frame);
+        .handle_frame(puppet.now, &RxMeta { checksum_ok: true }, &mut frame);
     puppet.turn();
     assert_eq!(puppet.events, [Event::Readable { pcb: talk.pcb() }]);
     let got = puppet
@@ -253,8 +253,7 @@ fn fragmentation_needed_lowers_the_segment_size_of_its_flow() {
         );
         puppet.packet(&icmp_v4(3, 4, 600, &quote(talk.ack)));
         assert_eq!(mss(&puppet), 560);
-        // The retransmission is cut anew.
-        puppet.pass(Duration::from_secs(2));
+        // It is sent again at once, cut anew.
         let again = puppet.segments();
         assert_eq!(again.iter().map(|seen| seen.len).sum::<u32>(), 5000);
         for seen in again {
@@ -368,4 +367,20 @@ fn icmp(family: Family, protocol: u8, head: [u8; 8], quoted: &[u8]) -> Vec<u8> {
     packet.extend_from_slice(quoted);
     icmp_checksum(&mut packet, start, src, dst);
     packet
+}
+
+/// A peer that ignores the window, before anything was acknowledged.
+#[test]
+fn more_than_the_ring_takes_is_dropped() {
+    let mut puppet = Puppet::new();
+    let mut talk = puppet.established(Family::Inet);
+    for _ in 0..4 {
+        let mut frame = framed(OWN_MAC, &talk.segment(ACK, &[7; 60_000]));
+        puppet
+            .stack
+            .handle_frame(puppet.now, &RxMeta { checksum_ok: true }, &mut frame);
+        talk.seq = talk.seq.plus(60_000);
+    }
+    puppet.turn();
+    assert_eq!(puppet.stack.recv_queue(talk.pcb()), 120_000);
 }
