@@ -101,7 +101,7 @@ assert after['retransmits'] == 0 and after['acked'] - before['acked'] == 100 and
   });
 
   test('are the octets that the peer has not acknowledged', async () => {
-    const octets = 1_000_000;
+    const octets = 300_000;
     const server = await sink(7102, octets);
     const program = `${PROLOGUE}
 assert queue(s) == 0 and queue(s, 0x894b) == 0
