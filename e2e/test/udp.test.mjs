@@ -248,6 +248,40 @@ socket.socket()`,
   await refused.stop();
 });
 
+test('--max-sockets counts datagram sockets, and streams with them, until they are closed or their program ends', async () => {
+  const service = await Service.start(new Namespace(), { args: ['--no-tap', '--max-sockets', '40'] });
+  const program = `
+import errno, socket, sys, time
+kinds = [socket.SOCK_DGRAM, socket.SOCK_STREAM]
+def full():
+    held = []
+    while True:
+        try: held.append(socket.socket(socket.AF_INET, kinds[len(held) % 2]))
+        except OSError as e: return held, errno.errorcode[e.errno]
+held, error = full()
+print(len(held), error)
+for s in held: s.close()
+end = time.monotonic() + 10
+again = 0
+while again < 30 and time.monotonic() < end:
+    del held
+    held, error = full()
+    again = len(held)
+print(again >= 30, error, flush=True)
+sys.stdin.readline()`;
+  const first = service.start(...python(program), { stdio: ['pipe', 'pipe', 'pipe'] });
+  await first.says(/True ENOBUFS/);
+  assert.match(first.stdout, /^40 ENOBUFS\n/);
+  // Together too: nothing is left for another.
+  const one = 'import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)';
+  const refused = await service.run(...python(one));
+  assert.match(refused.stderr, /No buffer space available/);
+  first.child.kill('SIGKILL');
+  await first.end();
+  await until(async () => (await service.run(...python(one))).code === 0);
+  await service.stop();
+});
+
 describe('point by point as the kernel', () => {
   let expected;
   let service;

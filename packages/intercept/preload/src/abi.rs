@@ -32,6 +32,7 @@ pub(crate) const IPPROTO_MAX: c_int = 263;
 
 pub(crate) const SOL_SOCKET: c_int = 1;
 pub(crate) const SO_REUSEADDR: c_int = 2;
+pub(crate) const SO_TYPE: c_int = 3;
 pub(crate) const SO_ERROR: c_int = 4;
 pub(crate) const SO_SNDBUF: c_int = 7;
 pub(crate) const SO_RCVBUF: c_int = 8;

@@ -103,6 +103,11 @@ impl Bypass {
         self.all || self.blocks.iter().any(Option::is_some)
     }
 
+    /// Whether some networks are the kernel's and others are not.
+    pub(crate) fn has_blocks(&self) -> bool {
+        !self.all && self.blocks.iter().any(Option::is_some)
+    }
+
     /// Whether a call to that address goes to the kernel.
     pub(crate) fn contains(&self, ip: IpAddr) -> bool {
         self.all || self.blocks.iter().flatten().any(|block| block.contains(ip))

@@ -9,6 +9,7 @@ pub(crate) mod bind;
 pub(crate) mod bypass;
 pub(crate) mod connect;
 pub(crate) mod data;
+pub(crate) mod datagrams;
 pub(crate) mod exec;
 pub(crate) mod fds;
 pub(crate) mod interfaces;

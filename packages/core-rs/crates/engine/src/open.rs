@@ -6,6 +6,7 @@ use netcon_sys::sockopt;
 use netcon_sys::unix::{self, Kind};
 use netcon_wire::{Family, SOCKET_NONBLOCK, SocketKind, SocketState};
 
+use crate::datagrams::Datagrams;
 use crate::engine::Engine;
 use crate::native;
 use crate::rpc::errno::{EIO, ENFILE, ENOBUFS};
@@ -37,17 +38,7 @@ impl Engine {
         family: Family,
         flags: u8,
     ) -> Result<Answer, Failure> {
-        if self.table.len() >= self.config.max_sockets {
-            self.reap();
-        }
-        let asker = self.sessions.get(session).ok_or(Failure(EIO))?;
-        let Admission::Admitted { max_sockets } = asker.admission else {
-            return Err(Failure(EIO));
-        };
-        if self.table.len() >= self.config.max_sockets || asker.sockets >= max_sockets {
-            self.counters.refused += 1;
-            return Err(Failure(ENOBUFS));
-        }
+        self.admit_socket(session)?;
         let (token, now) = (self.token(), self.now_micros);
         let socket = self.table.insert(family, session, token, now);
         socket.counted = true;
@@ -59,6 +50,28 @@ impl Engine {
         }
         self.reap_when_many();
         Ok(Answer::Socket { id: key.slot, fd })
+    }
+
+    /// Whether a program may have one more socket, of any kind: `--max-sockets`, together and each.
+    pub(crate) fn admit_socket(&mut self, session: SessionId) -> Result<(), Failure> {
+        if self.is_full(session)? {
+            self.reap();
+            if self.is_full(session)? {
+                self.counters.refused += 1;
+                return Err(Failure(ENOBUFS));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_full(&self, session: SessionId) -> Result<bool, Failure> {
+        let asker = self.sessions.get(session).ok_or(Failure(EIO))?;
+        let Admission::Admitted { max_sockets } = asker.admission else {
+            return Err(Failure(EIO));
+        };
+        let datagrams = self.datagrams.as_ref().map_or(0, Datagrams::counted);
+        let all = self.table.len() + datagrams;
+        Ok(all >= self.config.max_sockets || asker.sockets >= max_sockets)
     }
 
     /// A new native socket for an entry, marked.

@@ -2,7 +2,8 @@
 //!
 //! A connected socket's close hangs our end up. One that was never connected closes in silence:
 //! it is looked for in the kernel's list of unix sockets (sock_diag(7)), when its session ends,
-//! when a bind meets a conflict, on `show`, and when the entries have doubled; never by timer.
+//! when a bind meets a conflict, when a limit is met, on `show`, and when the entries have doubled;
+//! never by timer. So are datagram sockets, by other means.
 
 use netcon_sys::diag;
 
@@ -13,6 +14,7 @@ impl Engine {
     /// Removes dead entries; returns how many there were.
     pub(crate) fn reap(&mut self) -> usize {
         self.reap_due = false;
+        self.recount_datagrams();
         let is_silent = |role: &Role| matches!(role, Role::Idle | Role::Listener(_) | Role::Ended);
         if !self.table.iter().any(|s| is_silent(&s.role)) {
             return 0;

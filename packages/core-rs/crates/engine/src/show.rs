@@ -169,7 +169,8 @@ impl Engine {
         }
     }
 
-    pub(crate) fn session_rows(&self) -> Vec<SessionRow> {
+    pub(crate) fn session_rows(&mut self) -> Vec<SessionRow> {
+        self.recount_datagrams();
         let mut rows: Vec<SessionRow> = self
             .sessions
             .iter()

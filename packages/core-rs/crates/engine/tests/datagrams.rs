@@ -9,13 +9,18 @@ mod support;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use netcon_sys::sockopt;
 use netcon_wire::{Family, Mark, SOCKET_NONBLOCK, SocketKind};
 use support::Service;
 
 const EPROTONOSUPPORT: u32 = 93;
+const ENOBUFS: u32 = 105;
+/// What the test service lets one program have, and all.
+const EACH: usize = 500;
+const ALL: usize = 1000;
+const KINDS: [SocketKind; 3] = [SocketKind::Udp, SocketKind::UdpLite, SocketKind::Ping];
 
 #[test]
 fn two_programs_talk_at_the_services_addresses() {
@@ -83,11 +88,70 @@ fn bound_sockets_are_shown_with_their_owner() {
 fn without_a_namespace_datagram_sockets_are_refused_and_streams_are_not() {
     let service = Service::start();
     let program = service.program();
-    for kind in [SocketKind::Udp, SocketKind::UdpLite, SocketKind::Ping] {
+    for kind in KINDS {
         let refused = program.datagram(Family::Inet, 0, kind);
         assert_eq!(refused.unwrap_err(), EPROTONOSUPPORT);
     }
     program.socket(Family::Inet, 0);
+}
+
+#[test]
+fn datagram_sockets_of_every_kind_count_until_their_last_descriptor_is_closed() {
+    let service = Service::with_datagrams();
+    let program = service.program();
+    let mut held: Vec<OwnedFd> = (0..EACH)
+        .map(|i| {
+            let kind = KINDS[i % KINDS.len()];
+            program.datagram(Family::Inet, 0, kind).unwrap()
+        })
+        .collect();
+    for kind in [SocketKind::Stream, SocketKind::Udp] {
+        let refused = program.datagram(Family::Inet, 0, kind);
+        assert_eq!(refused.unwrap_err(), ENOBUFS, "{kind:?}");
+    }
+    // Other programs are not concerned.
+    drop(service.program().datagram(Family::Inet, 0, SocketKind::Udp));
+    let copy = held[0].try_clone().unwrap();
+    drop(held.remove(0));
+    let refused = program.datagram(Family::Inet, 0, SocketKind::Udp);
+    assert_eq!(refused.unwrap_err(), ENOBUFS, "a copy is open");
+    drop(copy);
+    let again = eventually(|| program.datagram(Family::Inet, 0, SocketKind::Udp).ok());
+    let refused = program.datagram(Family::Inet, 0, SocketKind::Udp);
+    assert_eq!(refused.unwrap_err(), ENOBUFS, "one was closed, one opened");
+    drop((held, again));
+    eventually(|| program.datagram(Family::Inet, 0, SocketKind::Stream).ok());
+}
+
+#[test]
+fn datagram_sockets_count_together_also_when_their_programs_have_ended() {
+    let service = Service::with_datagrams();
+    let held: Vec<OwnedFd> = (0..ALL / EACH)
+        .flat_map(|_| {
+            let program = service.program();
+            let one = |_| program.datagram(Family::Inet, 0, SocketKind::Udp).unwrap();
+            (0..EACH).map(one).collect::<Vec<_>>()
+        })
+        .collect();
+    let program = service.program();
+    for kind in [SocketKind::Stream, SocketKind::Udp] {
+        let refused = program.datagram(Family::Inet, 0, kind);
+        assert_eq!(refused.unwrap_err(), ENOBUFS, "{kind:?}");
+    }
+    drop(held);
+    eventually(|| program.datagram(Family::Inet, 0, SocketKind::Udp).ok());
+}
+
+/// Asks again until there is something, or too much time has passed.
+fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(found) = ask() {
+            return found;
+        }
+        assert!(Instant::now() < end, "in vain");
+        std::thread::yield_now();
+    }
 }
 
 /// A socket is bound by its first datagram, and std has no bind(2) for one that is there already.

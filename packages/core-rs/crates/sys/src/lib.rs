@@ -6,6 +6,7 @@
 
 mod call;
 
+pub mod census;
 pub mod clock;
 pub mod diag;
 pub mod epoll;

@@ -12,8 +12,9 @@ mod thread;
 use std::cell::RefCell;
 use std::ffi::CStr;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use crate::call::check;
 use crate::netlink::{self, ConfigureError, NetlinkSocket};
@@ -97,7 +98,7 @@ impl PrivateNet {
         Tap::over_tun(self.device.take().ok_or(TapError::Busy)?, name)
     }
 
-    /// [`netlink::configure`] inside.
+    /// [`netlink::configure`] inside. The addresses can be used when it returns.
     ///
     /// # Errors
     ///
@@ -110,7 +111,28 @@ impl PrivateNet {
         txqueuelen: Option<u32>,
     ) -> Result<(), ConfigureError> {
         let route = &mut self.route.borrow_mut();
-        netlink::configure_by(route, name, addresses, mtu, txqueuelen)
+        netlink::configure_by(route, name, addresses, mtu, txqueuelen)?;
+        self.await_addresses(addresses);
+        Ok(())
+    }
+
+    /// The kernel makes an IPv6 address its own by a work queue (addrconf_dad_work), also without
+    /// duplicate address detection. Until then a packet to it leaves by the device and is lost. An
+    /// address that does not come is not worth more than a moment.
+    fn await_addresses(&self, addresses: &[(IpAddr, u8)]) {
+        const MOMENT: Duration = Duration::from_secs(5);
+        let end = Instant::now() + MOMENT;
+        let is_there = |own: &[Ipv6Addr], ip: &IpAddr| match ip {
+            IpAddr::V4(_) => true,
+            IpAddr::V6(ip) => own.contains(ip),
+        };
+        loop {
+            let own = proc_net::own_addresses(&self.task);
+            if addresses.iter().all(|(ip, _)| is_there(&own, ip)) || Instant::now() >= end {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Makes the interface the way to all addresses of a family that no other route knows.

@@ -46,6 +46,30 @@ pub fn datagram_sockets(task: &str) -> Vec<InetSocket> {
     .collect()
 }
 
+/// The IPv6 addresses to which packets stay inside a task's namespace: its local routes.
+#[must_use]
+pub fn own_addresses(task: &str) -> Vec<Ipv6Addr> {
+    let text = std::fs::read_to_string(format!("{task}/net/ipv6_route")).unwrap_or_default();
+    parse_own(&text)
+}
+
+/// Destination, its prefix length, source, its prefix length, next hop, metric, references, uses, flags,
+/// interface; all hexadecimal.
+fn parse_own(text: &str) -> Vec<Ipv6Addr> {
+    /// linux/ipv6_route.h
+    const RTF_LOCAL: u32 = 0x8000_0000;
+    let own = |line: &str| {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [destination, "80", _, _, _, _, _, _, flags, _] = words[..] else {
+            return None;
+        };
+        let is_local = u32::from_str_radix(flags, 16).ok()? & RTF_LOCAL != 0;
+        let bits = u128::from_str_radix(destination, 16).ok()?;
+        is_local.then(|| Ipv6Addr::from_bits(bits))
+    };
+    text.lines().filter_map(own).collect()
+}
+
 /// UDP and UDP-Lite datagrams that programs have read from a task's namespace's sockets.
 #[must_use]
 pub fn datagrams_read(task: &str) -> u64 {

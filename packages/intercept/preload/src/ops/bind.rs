@@ -10,6 +10,7 @@ use crate::env;
 use crate::errno::Errno;
 use crate::identity::{self, Socket};
 use crate::ops::bypass;
+use crate::ops::datagrams::{self, Use};
 use crate::{rpc, user};
 
 /// bind(2)
@@ -19,7 +20,11 @@ use crate::{rpc, user};
 pub(crate) unsafe fn bind(fd: c_int, address: *const c_void, len: u32) -> Detour<c_int> {
     let socket = match identity::socket(fd) {
         Ok(socket) => socket,
-        Err(reason) => return bypass::guard_native(fd, reason),
+        Err(reason) => {
+            // SAFETY: the caller's contract.
+            return unsafe { datagrams::steer(fd, address, len, Use::Bind) }
+                .unwrap_or_else(|| bypass::guard_native(fd, reason));
+        }
     };
     // SAFETY: the caller's contract.
     let bytes = match unsafe { user::address_bytes(address, len) } {

@@ -18,6 +18,7 @@ use crate::detour::{Detour, Reason};
 use crate::env;
 use crate::errno::{self, Errno};
 use crate::identity::{self, Socket};
+use crate::ops::datagrams::{self, Use};
 use crate::ops::options::carry;
 use crate::ops::{bypass, socket};
 use crate::real::{self, Call};
@@ -29,6 +30,13 @@ use crate::{rpc, sys, user};
 /// As [`user::read`] for `address`.
 pub(crate) unsafe fn connect(fd: c_int, address: *const c_void, len: u32) -> Detour<c_int> {
     let found = identity::socket(fd);
+    if found.is_err() {
+        // SAFETY: the caller's contract.
+        let steered = unsafe { datagrams::steer(fd, address, len, Use::Connect) };
+        if let Some(steered) = steered {
+            return steered;
+        }
+    }
     if found.is_err() && !bypass::is_foreign(fd) {
         return Detour::Bypass(Reason::NotOurs);
     }

@@ -11,6 +11,7 @@ use crate::abi;
 use crate::detour::{Detour, Reason};
 use crate::errno::{self, Errno};
 use crate::identity::{self, Socket};
+use crate::ops::datagrams::{self, Use};
 use crate::ops::{connect, options};
 use crate::real::{self, Call};
 use crate::{sandbox, sys, user};
@@ -262,6 +263,11 @@ pub(crate) unsafe fn send_to(
 ) -> Detour<isize> {
     let socket = match identity::socket(fd) {
         Ok(socket) => socket,
+        Err(reason) if !address.is_null() => {
+            // SAFETY: the caller's contract.
+            return unsafe { datagrams::steer(fd, address, address_len, Use::Send) }
+                .unwrap_or(Detour::Bypass(reason));
+        }
         Err(reason) => return Detour::Bypass(reason),
     };
     // SAFETY: the caller's contract.

@@ -7,7 +7,7 @@ use crate::abi::{self, Mmsghdr, Msghdr};
 use crate::detour::Detour;
 use crate::errno::Errno;
 use crate::identity::{self, Socket};
-use crate::ops::data;
+use crate::ops::{data, datagrams};
 use crate::real::{self, Call};
 use crate::{sys, user};
 
@@ -114,7 +114,10 @@ pub(crate) unsafe fn send(fd: c_int, message: *const Msghdr, flags: c_int) -> De
     match identity::socket(fd) {
         // SAFETY: the caller's contract.
         Ok(socket) => unsafe { send_one(&socket, message, flags) },
-        Err(reason) => Detour::Bypass(reason),
+        Err(reason) => {
+            // SAFETY: the caller's contract.
+            unsafe { datagrams::steer_message(fd, message) }.unwrap_or(Detour::Bypass(reason))
+        }
     }
 }
 
@@ -145,6 +148,16 @@ unsafe fn send_one(socket: &Socket, message: *const Msghdr, flags: c_int) -> Det
     // SAFETY: the caller's contract; `header` is a copy of the program's.
     let result = unsafe { real::call(Call::Sendmsg, args) };
     data::finish_send(socket.fd, result, sigpipe)
+}
+
+/// Where a message is to go: null where it says nothing.
+///
+/// # Safety
+/// `message` is the program's.
+pub(crate) unsafe fn name_of(message: *const Msghdr) -> Result<(*const c_void, u32), Errno> {
+    // SAFETY: the caller's contract.
+    let header = unsafe { read_header(message) }?;
+    Ok((header.name.cast_const(), header.namelen))
 }
 
 unsafe fn read_header(message: *const Msghdr) -> Result<Msghdr, Errno> {
@@ -195,7 +208,7 @@ pub(crate) unsafe fn receive_many(
     let mut flags_now = flags & !abi::MSG_WAITFORONE;
     // SAFETY: the caller's contract.
     unsafe {
-        each(messages, count, |message| {
+        each(messages, count, Empty::Ends, |message| {
             let result = receive_one(&socket, message, flags_now)?;
             if flags & abi::MSG_WAITFORONE != 0 {
                 flags_now |= abi::MSG_DONTWAIT;
@@ -217,11 +230,15 @@ pub(crate) unsafe fn send_many(
 ) -> Detour<isize> {
     let socket = match identity::socket(fd) {
         Ok(socket) => socket,
-        Err(reason) => return Detour::Bypass(reason),
+        Err(reason) => {
+            // SAFETY: the caller's contract.
+            return unsafe { datagrams::send_many(fd, messages, count, flags) }
+                .unwrap_or(Detour::Bypass(reason));
+        }
     };
     // SAFETY: the caller's contract.
     unsafe {
-        each(messages, count, |message| {
+        each(messages, count, Empty::Ends, |message| {
             match send_one(&socket, message, flags) {
                 Detour::Handled(sent) => Ok(sent),
                 Detour::Failed(errno) => Err(errno),
@@ -231,11 +248,24 @@ pub(crate) unsafe fn send_many(
     }
 }
 
+/// What a message without a byte is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Empty {
+    /// The end of a stream.
+    Ends,
+    /// A datagram as any other.
+    Counts,
+}
+
 /// Runs a message call over an array; an error counts only if nothing was done before it
 /// (recvmmsg(2), "Return value").
-unsafe fn each(
+///
+/// # Safety
+/// `messages` are the program's, `count` of them.
+pub(crate) unsafe fn each(
     messages: *mut Mmsghdr,
     count: u32,
+    empty: Empty,
     mut one: impl FnMut(*mut Msghdr) -> Result<isize, Errno>,
 ) -> Detour<isize> {
     let mut done = 0_isize;
@@ -258,7 +288,7 @@ unsafe fn each(
             break;
         }
         done += 1;
-        if result == 0 {
+        if result == 0 && empty == Empty::Ends {
             break;
         }
     }

@@ -105,6 +105,33 @@ fn sockets_that_are_bound_are_listed_and_others_refused() {
     );
 }
 
+#[test]
+fn addresses_are_there_at_once() {
+    in_namespace("netns::tests::addresses_are_there_at_once", || {
+        let own: IpAddr = "fd99::2".parse().expect("an address");
+        let kind = InetKind { v6: true, ..UDP };
+        for _ in 0..20 {
+            let mut net = PrivateNet::create(&[]).expect("a namespace");
+            let tun = net.tun(DEVICE).expect("a tun");
+            net.configure("lo", &[], None, None).expect("lo is up");
+            net.configure(DEVICE, &[(own, 64)], None, None)
+                .expect("configured");
+            let [from, to] = [(); 2].map(|()| UdpSocket::from(net.socket(kind).expect("a socket")));
+            to.connect((own, 9)).expect("bound");
+            let port = to.local_addr().expect("a name").port();
+            from.connect((own, port)).expect("connected");
+            to.connect(from.local_addr().expect("a name"))
+                .expect("connected");
+            from.send(b"x").expect("sent");
+            to.set_read_timeout(Some(std::time::Duration::from_secs(5)))
+                .expect("set");
+            to.recv(&mut [0; 9])
+                .expect("it does not leave by the device");
+            drop(tun);
+        }
+    });
+}
+
 fn by_child() -> PrivateNet {
     let (child, opened, task) = Child::start(&[]).expect("a user namespace");
     PrivateNet {

@@ -1,4 +1,4 @@
-use super::{datagram_sockets, parse, parse_snmp, parse_snmp6};
+use super::{datagram_sockets, parse, parse_own, parse_snmp, parse_snmp6};
 use crate::testing::in_namespace;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
@@ -68,4 +68,25 @@ UdpLite6InDatagrams             \t2
 ";
     assert_eq!(parse_snmp6(snmp6), 9);
     assert_eq!(parse_snmp("") + parse_snmp6("Udp6InDatagrams"), 0);
+}
+
+#[test]
+fn own_addresses_are_those_with_a_local_route() {
+    let zero = "0".repeat(32);
+    let line = |ip: &str, len: &str, flags: &str| {
+        format!("{ip} {len} {zero} 00 {zero} 00000000 00000001 00000000 {flags}   nc0\n")
+    };
+    let own = "fd770000000000000000000000000002";
+    let text = [
+        line("fd770000000000000000000000000000", "40", "00000001"),
+        line(own, "80", "80200001"),
+        line("fd770000000000000000000000000003", "80", "00000001"),
+        line("ff000000000000000000000000000000", "08", "00000001"),
+        "nonsense\n".to_owned(),
+    ]
+    .concat();
+    assert_eq!(
+        parse_own(&text),
+        ["fd77::2".parse::<std::net::Ipv6Addr>().expect("an address")]
+    );
 }

@@ -28,7 +28,7 @@ pub(crate) fn inherit(listener: c_int, accepted: c_int) {
 }
 
 fn copy_native(from: c_int, to: c_int, name: c_int) {
-    let Some((value, len)) = native_value(from, name) else {
+    let Some((value, len)) = native_value(from, abi::SOL_SOCKET, name) else {
         return;
     };
     let value = value.get(..len).unwrap_or(&[]);
@@ -45,12 +45,12 @@ fn copy_native(from: c_int, to: c_int, name: c_int) {
 /// The longest of the values copied: struct timeval.
 type Value = [u8; 16];
 
-fn native_value(fd: c_int, name: c_int) -> Option<(Value, usize)> {
+fn native_value(fd: c_int, level: c_int, name: c_int) -> Option<(Value, usize)> {
     let mut value = [0_u8; 16];
     let mut len = 16_u32;
     let args = [
         sys::int(fd),
-        sys::int(abi::SOL_SOCKET),
+        sys::int(level),
         sys::int(name),
         value.as_mut_ptr() as usize,
         &raw mut len as usize,
@@ -108,7 +108,7 @@ pub(crate) fn copy_all(old: &Socket, new: c_int) {
 fn tell_native_all(fd: c_int) {
     let names = INHERITED.into_iter().chain([abi::SO_REUSEADDR]);
     for name in names.filter(|name| !matches!(*name, abi::SO_RCVBUF | abi::SO_SNDBUF)) {
-        let Some((value, len)) = native_value(fd, name) else {
+        let Some((value, len)) = native_value(fd, abi::SOL_SOCKET, name) else {
             continue;
         };
         let default: &[u8] = match name {
@@ -130,4 +130,60 @@ pub(crate) fn reset_on_close(fd: c_int) {
         abi::SO_LINGER,
         &[1, 0, 0, 0, 0, 0, 0, 0],
     );
+}
+
+/// What a datagram socket takes over that is put in the place of another. Memberships, filters and
+/// what names an interface are not: the other network has other interfaces.
+const DATAGRAM: [(c_int, &[c_int]); 5] = [
+    // SO_REUSEADDR, BROADCAST, SNDBUF, RCVBUF, KEEPALIVE, OOBINLINE, NO_CHECK, LINGER, REUSEPORT, RCVLOWAT,
+    // RCVTIMEO, SNDTIMEO, TIMESTAMP, TIMESTAMPNS, MARK, TIMESTAMPING, RXQ_OVFL, PEEK_OFF,
+    // SELECT_ERR_QUEUE, ZEROCOPY.
+    (
+        abi::SOL_SOCKET,
+        &[
+            2, 6, 7, 8, 9, 10, 11, 13, 15, 18, 20, 21, 29, 35, 36, 37, 40, 42, 45, 60,
+        ],
+    ),
+    // linux/in.h, from IP_TOS to IP_LOCAL_PORT_RANGE.
+    (
+        abi::IPPROTO_IP,
+        &[
+            1, 2, 6, 7, 8, 10, 11, 12, 13, 15, 19, 20, 21, 22, 23, 24, 25, 26, 33, 34, 49, 51,
+        ],
+    ),
+    // linux/in6.h, from IPV6_UNICAST_HOPS to IPV6_FREEBIND.
+    (
+        abi::IPPROTO_IPV6,
+        &[
+            16, 18, 19, 23, 25, 26, 29, 31, 33, 49, 51, 53, 56, 58, 60, 62, 66, 67, 70, 72, 73, 74,
+            75, 77, 78,
+        ],
+    ),
+    // UDP_CORK, NO_CHECK6_TX, NO_CHECK6_RX, SEGMENT, GRO.
+    (abi::IPPROTO_UDP, &[1, 101, 102, 103, 104]),
+    // UDPLITE_SEND_CSCOV, RECV_CSCOV.
+    (abi::IPPROTO_UDPLITE, &[10, 11]),
+];
+/// IP_TOS sets it too.
+const SO_PRIORITY: c_int = 12;
+
+/// Copies what differs of the options of a kernel datagram socket to another.
+pub(crate) fn copy_datagram(from: c_int, to: c_int) {
+    let all = DATAGRAM.iter().flat_map(|(level, names)| {
+        let names = names.iter();
+        names.map(|name| (*level, *name))
+    });
+    for (level, name) in all.chain([(abi::SOL_SOCKET, SO_PRIORITY)]) {
+        let value = native_value(from, level, name);
+        let Some((bytes, len)) =
+            value.filter(|value| native_value(to, level, name) != Some(*value))
+        else {
+            continue;
+        };
+        if level == abi::SOL_SOCKET {
+            copy_native(from, to, name);
+        } else {
+            let _ = set_native(to, level, name, bytes.get(..len).unwrap_or(&[]));
+        }
+    }
 }
