@@ -25,6 +25,7 @@ const { values } = parseArgs({
     loss: { type: 'string', default: '0,0.01,0.1,1,3,burst,reorder' },
     delay: { type: 'string', default: '5,50' },
     roles: { type: 'string', default: 'sender,receiver' },
+    fairness: { type: 'boolean', default: false },
   },
 });
 const seconds = Number(values.seconds);
@@ -60,32 +61,23 @@ async function path(delay, loss, backwards) {
 }
 
 /** A server of its own each time: what is left of a connection over a path that is gone keeps it busy. */
-async function goodput(app, algorithm, backwards) {
-  const server = start([...inside(far), 'iperf3', '-s', '-1']);
+async function goodput(app, algorithm, backwards, port = 5201) {
+  const server = start([...inside(far), 'iperf3', '-s', '-1', '-p', `${port}`]);
   await until(
     'iperf3',
     server,
-    async () => (await run([...inside(far), 'ss', '-Hltn', 'sport = :5201'])).trim() !== '',
+    async () => (await run([...inside(far), 'ss', '-Hltn', `sport = :${port}`])).trim() !== '',
   );
   try {
-    return await measure(app, algorithm, backwards);
+    return await measure(app, algorithm, backwards, port);
   } finally {
     await stop(server);
   }
 }
 
-async function measure(app, algorithm, backwards) {
+async function measure(app, algorithm, backwards, port) {
   const client = [
-    'iperf3',
-    '-c',
-    '10.79.0.2',
-    '-t',
-    `${seconds}`,
-    '-O',
-    '1',
-    '-C',
-    algorithm,
-    '-J',
+    ...['iperf3', '-c', '10.79.0.2', '-p', `${port}`, '-t', `${seconds}`, '-O', '1', '-C', algorithm, '-J'],
     ...(backwards ? ['-R'] : []),
   ];
   const report = JSON.parse(await run([...app, ...client], seconds + 60));
@@ -123,6 +115,7 @@ async function main() {
     netcon: [...inside(`${near}-app`), NETCON, 'intercept', '--socket', socket],
   };
   try {
+    if (values.fairness) return await fairness(apps);
     for (const role of values.roles.split(',')) {
       for (const algorithm of values.algorithms.split(',')) {
         for (const delay of values.delay.split(',').map(Number)) {
@@ -133,6 +126,31 @@ async function main() {
   } finally {
     await stop(service);
     rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Two flows of CUBIC through one bottleneck without other loss, and Jain's index of what they got. */
+async function fairness(apps) {
+  for (const delay of values.delay.split(',').map(Number)) {
+    for (const [one, other] of [
+      ['linux', 'linux'],
+      ['netcon', 'netcon'],
+      ['netcon', 'linux'],
+    ]) {
+      const rounds = [];
+      for (let round = 0; round < Number(values.rounds); round++) {
+        const relay = await path(delay, '0', false);
+        try {
+          const flows = [goodput(apps[one], 'cubic', false, 5201), goodput(apps[other], 'cubic', false, 5202)];
+          const [a, b] = await Promise.all(flows);
+          rounds.push({ a, b, index: (a + b) ** 2 / (2 * (a * a + b * b)) });
+        } finally {
+          await stop(relay);
+        }
+      }
+      const { a, b, index } = rounds.sort((x, y) => x.index - y.index)[rounds.length >> 1];
+      console.log(`| ${one}, ${other} | ${delay} ms | ${a.toFixed(1)} | ${b.toFixed(1)} | ${index.toFixed(2)} |`);
+    }
   }
 }
 

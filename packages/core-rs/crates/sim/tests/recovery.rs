@@ -103,6 +103,56 @@ fn reordering_does_not_look_like_loss_for_long() {
     }
 }
 
+/// Jain's index of two flows: 1 is equal shares, 0.5 is all for one.
+fn jain(a: f64, b: f64) -> f64 {
+    (a + b).powi(2) / (2.0 * (a * a + b * b))
+}
+
+/// What two flows of CUBIC through one bottleneck get, the second of them beginning later.
+fn shares(delay: u64) -> (f64, f64) {
+    let mut pair = Pair::with(11, |config| config.ring = 4 << 20);
+    pair.ab.fault = Fault {
+        // 20 Mbit/s: one more flow is soon at its share.
+        rate: 2_500_000,
+        ..path(0.0, delay)
+    };
+    pair.ba.fault.delay = Duration::from_micros(50);
+    let mut flows = Vec::new();
+    for port in [80, 81] {
+        let (a, b) = pair.connect(v4(2, port));
+        let mut flow = Transfer::new((Side::A, a), (Side::B, b), u64::MAX, 1);
+        flow.finish = false;
+        flows.push(flow);
+        run_for(&mut pair, &mut flows, Duration::from_secs(2));
+    }
+    run_for(&mut pair, &mut flows, Duration::from_secs(10));
+    let before: Vec<u64> = flows.iter().map(|flow| flow.read).collect();
+    run_for(&mut pair, &mut flows, Duration::from_secs(30));
+    let got = |i: usize| (flows[i].read - before[i]) as f64;
+    (got(0), got(1))
+}
+
+fn run_for(pair: &mut Pair, flows: &mut [Transfer], time: Duration) {
+    let end = pair.now + time;
+    pair.drive(|pair| {
+        for flow in flows.iter_mut() {
+            flow.pump(pair);
+        }
+        pair.now >= end
+    });
+}
+
+#[test]
+fn two_flows_share_a_bottleneck() {
+    for delay in [5, 50] {
+        let (a, b) = shares(delay);
+        println!("{delay} ms: {a} {b}");
+        assert!(jain(a, b) >= 0.9, "{delay} ms: {a} {b}");
+        // 20 Mbit/s for half a minute, headers apart.
+        assert!(a + b > 0.85 * 75e6, "the bottleneck is used: {a} {b}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
