@@ -13,7 +13,7 @@ static const struct {
 } ADDRESSES[] = {
 	{"127.0.0.1", AF_INET, "127.0.0.1", 0}, {"127.0.0.2", AF_INET, "127.0.0.2", 0}, {"0.0.0.0", AF_INET, "0.0.0.0", 0},
 	{"::", AF_INET6, "::", 0}, {":: v6only", AF_INET6, "::", 1}, {"::1", AF_INET6, "::1", 0},
-	{"::ffff:127.0.0.1", AF_INET6, "::ffff:127.0.0.1", 0},
+	{"::ffff:127.0.0.1", AF_INET6, "::ffff:127.0.0.1", 0}, {"::ffff:0.0.0.0", AF_INET6, "::ffff:0.0.0.0", 0},
 };
 #define COUNT (int)(sizeof ADDRESSES / sizeof *ADDRESSES)
 
@@ -126,7 +126,8 @@ static void table(int type, int state, int late)
 {
 	for (int options = 0; options < 16; options++)
 		for (int one = 0; one < COUNT; one++) {
-			if (ADDRESSES[one].af != family)
+			/* The last is for the second socket only. */
+			if (ADDRESSES[one].af != family || one == COUNT - 1)
 				continue;
 			printf("-- %s %s; first: %s, %s%s; second: %s\n", type == SOCK_STREAM ? "TCP" : "UDP", STATE[state],
 				ADDRESSES[one].name, OPTIONS[options & 3], late ? " set later" : "", OPTIONS[options >> 2]);

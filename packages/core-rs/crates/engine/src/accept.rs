@@ -172,7 +172,7 @@ impl Engine {
         };
         let path = native.path.clone();
         let (family, session) = (listener.family, listener.session);
-        let options = listener.options.clone();
+        let options = listener.options.for_child();
         if self.table.len() >= self.config.max_sockets {
             return Offer::Full;
         }

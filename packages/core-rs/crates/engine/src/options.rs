@@ -350,8 +350,18 @@ impl Options {
             reset_on_close: self.linger == Some((1, 0)),
             max_segment: u16::try_from(self.maxseg).ok().filter(|&mss| mss != 0),
             hop_limit: u8::try_from(self.hop_limit()).ok(),
+            defer_accept: Some(seconds(TCP_DEFER_ACCEPT)).filter(|wait| *wait != Duration::ZERO),
             congestion: self.congestion,
         }
+    }
+
+    /// What an accepted socket has of its listener: all but what is about accepting (inet_csk_clone_lock()).
+    pub(crate) fn for_child(&self) -> Options {
+        let mut child = self.clone();
+        if let Some((index, row)) = find(TCP, TCP_DEFER_ACCEPT) {
+            child.keep(index, row, row.default);
+        }
+        child
     }
 }
 

@@ -180,7 +180,15 @@ fn listen_without_bind_takes_a_free_port() {
 
 #[test]
 fn bind_beside_connections_needs_reuse_on_both() {
-    for (options, want) in [(STRICT, Err(BindError::InUse)), (REUSE, Ok(()))] {
+    let port = BindOptions {
+        reuse_port: true,
+        ..STRICT
+    };
+    for (options, want) in [
+        (STRICT, Err(BindError::InUse)),
+        (REUSE, Ok(())),
+        (port, Ok(())),
+    ] {
         let mut pair = Pair::new(1);
         let listener = bind(&mut pair.b.stack, any4(80), options).expect("bind");
         pair.b.stack.listen(listener, 4).expect("listen");
@@ -207,11 +215,15 @@ fn bind_beside_connections_needs_reuse_on_both() {
             .pcbs()
             .any(|(_, info)| info.state == TcpState::TimeWait);
         assert!(time_wait, "the server closed first");
+        for wanted in [STRICT, REUSE, port] {
+            let bound = bind(&mut pair.b.stack, any4(80), wanted);
+            let shared = options == wanted && options != STRICT;
+            assert_eq!(bound.is_ok(), shared, "{options:?}, then {wanted:?}");
+            if let Ok(id) = bound {
+                pair.b.stack.close(id);
+            }
+        }
         if options == STRICT {
-            assert_eq!(
-                bind(&mut pair.b.stack, any4(80), REUSE),
-                Err(BindError::InUse)
-            );
             pair.pass(Duration::from_secs(61));
             pair.b.stack.handle_timeout(pair.now);
             assert!(

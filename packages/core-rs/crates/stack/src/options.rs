@@ -45,6 +45,8 @@ pub struct PcbOptions {
     pub max_segment: Option<u16>,
     /// `IP_TTL`, `IPV6_UNICAST_HOPS`: 0 or `None` is 64.
     pub hop_limit: Option<u8>,
+    /// `TCP_DEFER_ACCEPT`: how long a connection may wait for its first data before the listener's owner is told.
+    pub defer_accept: Option<Duration>,
     /// `TCP_CONGESTION`; `None` is the stack's.
     pub congestion: Option<Algorithm>,
 }

@@ -20,6 +20,8 @@ pub(crate) struct Claim {
     pub(crate) addr: IpAddr,
     /// An IPv6 address of a socket that takes IPv4 too (`IPV6_V6ONLY` is off).
     pub(crate) dual: bool,
+    /// An IPv4 address of an `AF_INET6` socket.
+    pub(crate) mapped: bool,
     pub(crate) reuse_addr: bool,
     pub(crate) reuse_port: bool,
 }
@@ -30,21 +32,25 @@ impl Claim {
         Claim {
             addr,
             dual: addr.is_ipv6() && family == Family::Inet6 && !options.v6only,
+            mapped: addr.is_ipv4() && family == Family::Inet6,
             reuse_addr: options.reuse_addr,
             reuse_port: options.reuse_port,
         }
     }
 
-    /// Linux's `inet_rcv_saddr_equal`.
+    /// Linux's `inet_rcv_saddr_equal`, of a new claim and one that is held.
     fn overlaps(&self, other: &Claim) -> bool {
         let any = self.addr.is_unspecified() || other.addr.is_unspecified();
         match (self.addr, other.addr) {
             (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
                 any || self.addr == other.addr
             }
-            // A connection over IPv6 that would take IPv4 stands in the way of 0.0.0.0, too.
             (IpAddr::V6(_), IpAddr::V4(_)) => any && self.dual,
-            (IpAddr::V4(_), IpAddr::V6(_)) => any && other.dual,
+            // A connection over IPv6 that would take IPv4 stands in the way of 0.0.0.0, too, but not
+            // of ::ffff:0.0.0.0.
+            (IpAddr::V4(_), IpAddr::V6(wide)) => {
+                any && other.dual && (wide.is_unspecified() || !self.mapped)
+            }
         }
     }
 
@@ -104,21 +110,22 @@ pub(crate) struct Ports {
 impl Ports {
     /// Whether `new` may be bound.
     pub(crate) fn may_bind(&self, new: &Binding) -> bool {
+        let mine = &new.claim;
+        self.no_conflict(new, |theirs, listening| {
+            (mine.both_reuse_addr(theirs) && !listening) || mine.both_reuse_port(theirs)
+        })
+    }
+
+    /// Whether everything on the port that overlaps with `new` may be shared.
+    fn no_conflict(&self, new: &Binding, shared: impl Fn(&Claim, bool) -> bool) -> bool {
         let Some(port) = self.table.get(&new.port) else {
             return true;
         };
-        let (mine, others) = (&new.claim, port.bound.iter());
-        let bound = others.filter(|other| other.id != new.id).all(|other| {
-            let theirs = &other.claim;
-            let shared =
-                (mine.both_reuse_addr(theirs) && !other.listening) || mine.both_reuse_port(theirs);
-            shared || !mine.overlaps(theirs)
-        });
-        let flows = port.flows.iter().all(|Flows { claim, .. }| {
-            let shared = mine.both_reuse_addr(claim) || mine.both_reuse_port(claim);
-            shared || !mine.overlaps(claim)
-        });
-        bound && flows
+        let fits =
+            |theirs: &Claim, listening| shared(theirs, listening) || !new.claim.overlaps(theirs);
+        let mut others = port.bound.iter().filter(|other| other.id != new.id);
+        others.all(|other| fits(&other.claim, other.listening))
+            && port.flows.iter().all(|flows| fits(&flows.claim, false))
     }
 
     /// Whether a bound block may listen: a second listener needs `SO_REUSEPORT` on both.
@@ -204,13 +211,14 @@ impl Ports {
         group().nth(usize::try_from(pick).unwrap_or(0))
     }
 
-    /// A port for an automatic `bind`.
+    /// A port for an automatic `bind`: one that is shared with nobody, whatever the options say.
     pub(crate) fn free_port(&self, start: u64, wanted: &Binding) -> Option<u16> {
         candidates(start).find(|port| {
-            self.may_bind(&Binding {
+            let new = Binding {
                 port: *port,
                 ..*wanted
-            })
+            };
+            self.no_conflict(&new, |_, _| false)
         })
     }
 
@@ -227,7 +235,7 @@ impl Ports {
                 entry
                     .bound
                     .iter()
-                    .any(|binding| binding.claim.overlaps(local))
+                    .any(|binding| local.overlaps(&binding.claim))
             });
             !bound && !taken(*port)
         })

@@ -66,9 +66,10 @@ pub struct Stack {
 
     /// Connections that may have something to send, in turn.
     dirty: VecDeque<PcbId>,
-    /// New embryos: their SYN-ACKs wait until the owner has seen the events.
-    held: Vec<PcbId>,
-    /// SYNs that met a full backlog, until the owner has had the chance to tell what was accepted.
+    /// New embryos with their SYNs: the SYN-ACKs wait until the owner has seen the events.
+    held: Vec<(PcbId, Vec<u8>)>,
+    /// SYNs to look at once more: those that met a full backlog, when the owner has had the chance to
+    /// tell what was accepted, and those of a listener that was found dead: another may have the port.
     waiting_syns: Vec<Vec<u8>>,
     /// Those SYNs are being looked at again: now they are dropped.
     retrying: bool,

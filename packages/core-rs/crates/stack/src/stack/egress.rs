@@ -28,8 +28,9 @@ impl Stack {
     /// poll events afterwards, and before calling again.
     pub fn poll_transmit(&mut self, now: Instant, budget: usize, sink: &mut dyn FrameSink) -> bool {
         self.advance(now);
+        let held = std::mem::take(&mut self.held);
         self.retry_syns();
-        for id in std::mem::take(&mut self.held) {
+        for (id, _) in held {
             if let Some(conn) = self.pcbs.conn_mut(id) {
                 conn.dirty = false;
             }

@@ -87,6 +87,9 @@ impl Stack {
             (Stage::Embryo, tcp::State::Listen | tcp::State::Closed) => {
                 return self.fail(id, Cause::Reset);
             }
+            (Stage::Embryo, tcp::State::Established) if self.deferred_until(id).is_some() => {
+                return self.rearm(id);
+            }
             (Stage::Embryo, _) if !self.promote(id) => return,
             (Stage::Embryo, _) => {}
             (Stage::Connecting, tcp::State::SynSent | tcp::State::SynReceived) => {
@@ -157,6 +160,7 @@ impl Stack {
         let deadline = [
             wish,
             timer,
+            conn.deferred_until(&options, now),
             conn.gives_up_at(&options),
             conn.keepalive_at(&options),
         ];
@@ -185,6 +189,10 @@ impl Stack {
         let options = pcb.options;
         let Some(conn) = pcb.conn_mut() else { return };
         conn.blocked = false;
+        if conn.stage == Stage::Embryo && conn.tcb.state() == tcp::State::Established {
+            // It has waited for its first data long enough.
+            return self.settle(id);
+        }
         if conn.gives_up_at(&options).is_some_and(|at| at <= now) {
             let cause = conn.soft.unwrap_or(Cause::TimedOut);
             return self.fail(id, cause);
@@ -233,6 +241,11 @@ impl Stack {
                 self.mark_dirty(id);
             }
         }
+    }
+
+    fn deferred_until(&self, id: PcbId) -> Option<Instant> {
+        let pcb = self.pcbs.get(id)?;
+        pcb.conn()?.deferred_until(&pcb.options, self.now)
     }
 
     /// An embryo is a connection now. False when its listener is gone.
@@ -306,7 +319,9 @@ impl Conn {
             .user_timeout
             .filter(|limit| *limit != Duration::ZERO);
         match self.stage {
-            Stage::Embryo => Some(self.opened + EMBRYO_LIMIT),
+            Stage::Embryo => {
+                Some(self.opened + EMBRYO_LIMIT.max(options.defer_accept.unwrap_or(EMBRYO_LIMIT)))
+            }
             Stage::Connecting => {
                 Some(self.opened + user.map_or(CONNECT_LIMIT, |user| user.min(CONNECT_LIMIT)))
             }
@@ -321,6 +336,16 @@ impl Conn {
             Stage::Open => self.fin_wait_2.map(|since| since + FIN_WAIT_2_LIMIT),
             Stage::Detached => None,
         }
+    }
+
+    /// Until when a finished handshake is kept from the listener's owner: the first data, a FIN, or the time
+    /// `TCP_DEFER_ACCEPT` gives end it.
+    fn deferred_until(&self, options: &PcbOptions, now: Instant) -> Option<Instant> {
+        let until = self.opened + options.defer_accept?;
+        let waits = self.stage == Stage::Embryo
+            && self.tcb.state() == tcp::State::Established
+            && self.recv_queue() == 0;
+        (waits && now < until).then_some(until)
     }
 
     /// When the next keep-alive probe is due, or the last one has gone unanswered.

@@ -3,6 +3,7 @@
 use smoltcp::socket::tcp;
 
 use super::Stack;
+use super::segments::MAX_WAITING_SYNS;
 use crate::flow::Flow;
 use crate::outbox::Way;
 use crate::packet::build::{HOP_LIMIT, PLAIN_ACK, RESET, Segment};
@@ -206,7 +207,7 @@ impl Stack {
         self.rings.give(conn.sender.into_memory());
     }
 
-    /// The listener goes, and its unfinished handshakes with it.
+    /// The listener goes, and its answered handshakes with it.
     pub(super) fn close_listener(&mut self, id: PcbId) {
         let of_listener =
             |conn: &crate::pcb::Conn| conn.stage == Stage::Embryo && conn.listener == Some(id);
@@ -218,7 +219,15 @@ impl Stack {
             .map(|(embryo, _)| embryo)
             .collect();
         for embryo in embryos {
-            self.abort(embryo);
+            match self.held.iter().position(|(held, _)| *held == embryo) {
+                // Not answered yet: another listener of the port takes it, or nobody and it is refused.
+                Some(at) if self.waiting_syns.len() < MAX_WAITING_SYNS => {
+                    let (_, syn) = self.held.swap_remove(at);
+                    self.release(embryo);
+                    self.waiting_syns.push(syn);
+                }
+                Some(_) | None => self.abort(embryo),
+            }
         }
         self.release(id);
     }

@@ -26,7 +26,7 @@ const DEFAULT_MSS: u16 = 536;
 /// smoltcp's and Linux's `TCP_MIN_SND_MSS`.
 const MIN_MSS: u16 = 48;
 /// More SYNs to full listeners in one turn are dropped at once.
-const MAX_WAITING_SYNS: usize = 64;
+pub(super) const MAX_WAITING_SYNS: usize = 64;
 /// TCP option: window scale (RFC 7323 2).
 const WINDOW_SCALE: u8 = 3;
 
@@ -222,7 +222,7 @@ impl Stack {
         }
         self.handshake(embryo, ip, tcp);
         self.settle(embryo);
-        self.held.push(embryo);
+        self.held.push((embryo, ip.packet.to_vec()));
         self.events.push_back(Event::SynReceived { listener: id });
     }
 
