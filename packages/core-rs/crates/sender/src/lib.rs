@@ -8,7 +8,7 @@
 //!
 //! It knows no header, no address, no state of the connection: the owner makes segments of what [`Sender::poll_transmit`]
 //! gives. Positions count octets from the first one written; a FIN takes one more at the end. Why and how:
-//! `docs/internals/sender.md`.
+//! `docs/internals/recovery.md`.
 #![forbid(unsafe_code)]
 
 mod buffer;

@@ -2,7 +2,7 @@
 //!
 //! smoltcp believes that it has sent a SYN and, at the end, a FIN, and no octet between. What it emits is not
 //! sent, SYNs apart: it says what is to be acknowledged. Bare acknowledgements are not shown to it. See
-//! docs/internals/sender.md.
+//! docs/internals/recovery.md.
 
 use netcon_sender::{Ack, Handshake, Segment as Sending, Time, Verdict};
 use smoltcp::socket::tcp;
