@@ -104,8 +104,11 @@ impl Stack {
                 return None;
             }
         }
-        conn.heard = now;
-        conn.probes = 0;
+        let believed = !conn.opening.done || conn.is_acceptable(tcp);
+        if believed {
+            conn.heard = now;
+            conn.probes = 0;
+        }
         conn.meter.received(tcp.payload_len, conn.mss, now);
         if tcp.has(SYN) && conn.tcb.state() == tcp::State::SynSent {
             self.handshake(id, ip, tcp);
@@ -126,13 +129,16 @@ impl Stack {
         if !tcp.has(ACK) {
             return None;
         }
-        conn.see_congestion(tcp, ip.ecn());
-        match conn.take_ack(tcp, ip.payload(), now) {
-            AckVerdict::Unacceptable => {
-                self.challenge(id);
-                return None;
+        // What lies elsewhere smoltcp drops, and answers.
+        if believed {
+            conn.see_congestion(tcp, ip.ecn());
+            match conn.take_ack(tcp, ip.payload(), now) {
+                AckVerdict::Unacceptable => {
+                    self.challenge(id);
+                    return None;
+                }
+                AckVerdict::News | AckVerdict::Known | AckVerdict::Old => {}
             }
-            AckVerdict::News | AckVerdict::Known | AckVerdict::Old => {}
         }
         // A bare acknowledgement is the sender's alone, that of our FIN apart.
         let told = conn.sender.finished() && fin_outstanding(conn.tcb.state());

@@ -93,6 +93,16 @@ impl Conn {
         true
     }
 
+    /// Whether a segment lies where the peer may be (RFC 9293 3.10.7.4, first check): only then is anything in it
+    /// believed (RFC 5961 5). As Linux's `tcp_sequence`: what ends where the peer was last told is late, not forged.
+    pub(super) fn is_acceptable(&self, tcp: &TcpView) -> bool {
+        let free = self
+            .tcb
+            .get(|socket| socket.recv_capacity() - socket.recv_queue());
+        let right = self.rcv_nxt().plus(u32::try_from(free).unwrap_or(u32::MAX));
+        !self.spoken.sent_ack.after(tcp.end()) && !tcp.seq.after(right)
+    }
+
     /// Gives the sender an acknowledgement.
     pub(super) fn take_ack(&mut self, tcp: &TcpView, segment: &[u8], now: Instant) -> Verdict {
         let mut blocks = [(0, 0); sack::BLOCKS];

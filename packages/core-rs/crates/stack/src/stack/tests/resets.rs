@@ -271,3 +271,24 @@ fn listener_takes_a_new_connection_over_a_tombstone() {
         "the clock has moved our number on, too"
     );
 }
+
+/// RFC 9293 3.10.7.4: a blind guess at the acknowledgement alone must not take octets out of the send queue.
+#[test]
+fn acknowledgement_outside_the_window_is_not_believed() {
+    for family in FAMILIES {
+        let mut puppet = Puppet::new();
+        let mut talk = puppet.established(family);
+        let id = talk.pcb();
+        puppet.stack.write_with(id, |_| (3000, ())).expect("write");
+        puppet.turn();
+        let queued = |puppet: &Puppet| puppet.stack.info(id).expect("info").send_queue;
+        assert_eq!(queued(&puppet), 3000);
+        talk.ack = talk.ack.plus(1000);
+        for seq in [Seq(talk.seq.0.wrapping_sub(1)), talk.seq.plus(500_000)] {
+            puppet.packet(&talk.at(seq, ACK, b""));
+            assert_eq!(queued(&puppet), 3000, "{family:?} {seq:?}");
+        }
+        puppet.packet(&talk.segment(ACK, b""));
+        assert_eq!(queued(&puppet), 2000);
+    }
+}
