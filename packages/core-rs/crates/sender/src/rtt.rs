@@ -4,6 +4,8 @@ use crate::time::{Span, Time};
 
 /// RFC 6298 2.1 wants 1 s before the first sample.
 const INITIAL_RTO: Span = Span::from_secs(1);
+/// RFC 6298 5.7: when the handshake gave no sample, because its segments were sent again.
+const FALLBACK_RTO: Span = Span::from_secs(3);
 /// Linux's `TCP_RTO_MIN`. RFC 6298 2.4 wants 1 s, and lets an implementation do with less.
 pub(crate) const MIN_RTO: Span = Span::from_millis(200);
 /// Linux's `TCP_RTO_MAX`; RFC 6298 2.5 wants no less than 60 s.
@@ -19,6 +21,8 @@ pub(crate) struct Rtt {
     latest: Span,
     /// Timeouts in a row: each doubles the next.
     backoff: u32,
+    /// The handshake has ended without a sample.
+    unmeasured: bool,
 }
 
 impl Rtt {
@@ -50,6 +54,11 @@ impl Rtt {
         }
     }
 
+    /// The handshake has ended and nothing is known: its segments were sent again.
+    pub(crate) fn unmeasured(&mut self) {
+        self.unmeasured = true;
+    }
+
     pub(crate) fn smoothed(&self) -> Option<Span> {
         self.smoothed
     }
@@ -71,6 +80,7 @@ impl Rtt {
     /// that delays its acknowledgement by it causes no timeout.
     pub(crate) fn base_rto(&self) -> Span {
         match self.smoothed {
+            None if self.unmeasured => FALLBACK_RTO,
             None => INITIAL_RTO,
             Some(smoothed) => (smoothed + (self.variance * 4).max(MIN_RTO)).min(MAX_RTO),
         }
@@ -114,6 +124,15 @@ mod tests {
         rtt.sample(ms(180), ms(180), Time::default());
         assert_eq!(rtt.variance().micros(), 57_500, "2.3: 3/4 * 50 + 1/4 * 80");
         assert_eq!(rtt.smoothed(), Some(ms(110)), "2.3: 7/8 * 100 + 1/8 * 180");
+    }
+
+    #[test]
+    fn timeout_is_three_seconds_when_the_handshake_was_not_measured() {
+        let mut rtt = Rtt::default();
+        rtt.unmeasured();
+        assert_eq!(rtt.rto(), ms(3000), "5.7");
+        rtt.sample(ms(100), ms(100), Time::default());
+        assert_eq!(rtt.rto(), ms(300));
     }
 
     #[test]

@@ -249,8 +249,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
             shift: handshake.shift.min(14),
             most: u64::from(handshake.window),
         };
-        if let Some(rtt) = handshake.rtt {
-            self.rtt.sample(rtt, rtt, now);
+        match handshake.rtt {
+            Some(rtt) => self.rtt.sample(rtt, rtt, now),
+            None => self.rtt.unmeasured(),
         }
         self.established = true;
         self.fit_buffer();
