@@ -1,6 +1,7 @@
 //! From a loss to its repair, and back when there was none.
 
 use super::{Phase, Sender, Undo};
+use crate::cc::NO_THRESHOLD;
 use crate::prr::Prr;
 use crate::rack::DUP_THRESH;
 use crate::time::{Span, Time};
@@ -81,8 +82,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
         if self.phase == Phase::Open || self.board.una() < self.recover {
             return;
         }
-        if self.phase == Phase::Recovery && !self.control.drives() {
-            // RFC 6937 3.1: at the end the window is the threshold.
+        let reduced = self.phase == Phase::Recovery && self.window.ssthresh < NO_THRESHOLD;
+        if reduced && !self.control.drives() {
+            // RFC 6937 3.1: at the end the window is the threshold. There is none when an algorithm that sets none
+            // began the recovery.
             self.window.cwnd = self.window.ssthresh.max(2 * self.window.mss);
         }
         self.phase = Phase::Open;
@@ -124,8 +127,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
         self.window.cwnd = self.window.cwnd.max(undo.cwnd);
         self.window.ssthresh = self.window.ssthresh.max(undo.ssthresh);
         self.control.undone(&mut self.window);
-        if self.board.lost() == 0 {
-            self.phase = Phase::Open;
-        }
+        // As Linux's `tcp_try_to_open`: what is still lost leaves again all the same.
+        self.phase = Phase::Open;
     }
 }

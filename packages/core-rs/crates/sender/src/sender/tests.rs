@@ -374,6 +374,43 @@ fn round_trip_is_not_measured_by_what_was_sent_again() {
     assert!(srtt < Span::from_millis(70), "{srtt:?}");
 }
 
+/// BBR sets no threshold: CUBIC, chosen in the middle of a recovery, must not take its absence for a window.
+#[test]
+fn algorithm_chosen_in_a_recovery_keeps_a_window() {
+    let mut sender = established_with(Algorithm::Bbr);
+    write(&mut sender, 10_000);
+    while sender.poll_transmit(at(0), 64_000).is_some() {}
+    sender.handle_ack(&ack(0, &[(1000, 10_000)], false), at(20));
+    assert!(sender.info().recovering);
+    sender.set_algorithm(Algorithm::Cubic);
+    while sender.poll_transmit(at(20), 64_000).is_some() {}
+    sender.handle_ack(&ack(10_000, &[], false), at(40));
+    let info = sender.info();
+    assert!(!info.recovering);
+    assert!(info.cwnd <= 20_000, "{}", info.cwnd);
+}
+
+/// RFC 2883, RFC 3708: everything sent again was reported twice, while something else is still to be sent again.
+#[test]
+fn reduction_taken_back_with_losses_left_keeps_a_window() {
+    let mut sender = established();
+    write(&mut sender, 10_000);
+    while sender.poll_transmit(at(0), 64_000).is_some() {}
+    sender.handle_ack(&ack(0, &[(7000, 10_000)], false), at(20));
+    let segment = sender.poll_transmit(at(20), 1000).expect("sent again");
+    assert!(segment.again && segment.len == 1000);
+    // The first has come after all, and then once more.
+    let twice = [(0, 1000), (7000, 10_000)];
+    sender.handle_ack(&ack(1000, &twice, false), at(40));
+    let info = sender.info();
+    assert!(info.stats.undone == 1 && info.lost > 0, "{info:?}");
+    while sender.poll_transmit(at(40), 64_000).is_some() {}
+    sender.handle_ack(&ack(10_000, &[], false), at(60));
+    let info = sender.info();
+    assert!(!info.recovering && info.lost == 0);
+    assert!((10_000..=20_000).contains(&info.cwnd), "{}", info.cwnd);
+}
+
 fn at(ms: u64) -> Time {
     Time::from_micros(1_000_000 + ms * 1000)
 }
@@ -390,7 +427,11 @@ fn ack<'a>(to: u32, sack: &'a [(u32, u32)], congested: bool) -> Ack<'a> {
 }
 
 fn established() -> Sender<Vec<u8>> {
-    let mut sender = Sender::new(vec![0; 1 << 20], Algorithm::Cubic);
+    established_with(Algorithm::Cubic)
+}
+
+fn established_with(algorithm: Algorithm) -> Sender<Vec<u8>> {
+    let mut sender = Sender::new(vec![0; 1 << 20], algorithm);
     let handshake = Handshake {
         first: 0,
         peer: 77,
