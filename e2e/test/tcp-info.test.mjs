@@ -63,7 +63,7 @@ s.sendall(b'x' * ${octets})
 assert s.recv(1) == b'k'
 i = info(s)
 print(i)
-assert i['state'] == 1 and i['mss'] == 1460 and i['options'] == 6 and i['len'] == 232, i
+assert i['state'] == 1 and i['mss'] == 1448 and i['options'] == 7 and i['len'] == 232, i
 # The link delays by 20 ms each way.
 assert 40000 <= i['minrtt'] <= i['rtt'] < 5000000 and i['rttvar'] > 0, i
 assert i['retrans'] == 0 and i['cwnd'] > 10, i

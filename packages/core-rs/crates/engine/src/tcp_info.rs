@@ -4,7 +4,8 @@ use netcon_stack::{Instant, Measures, PcbInfo, SenderInfo, TcpState};
 
 /// Up to `tcpi_snd_wnd`, as in Linux 5.4.
 const LEN: usize = 232;
-/// `tcpi_options`: `TCPI_OPT_SACK`, `TCPI_OPT_WSCALE`.
+/// `tcpi_options`: `TCPI_OPT_TIMESTAMPS`, `TCPI_OPT_SACK`, `TCPI_OPT_WSCALE`.
+const TIMESTAMPS: u8 = 1;
 const SACK: u8 = 2;
 const WINDOW_SCALE: u8 = 4;
 /// `tcpi_ca_state`: `TCP_CA_Open`, `TCP_CA_Recovery`, `TCP_CA_Loss`.
@@ -99,7 +100,9 @@ impl Fields {
         } else {
             WINDOW_SCALE
         };
-        self.byte(5, scaled | if seen.sack { SACK } else { 0 });
+        let set = |on: bool, flag: u8| if on { flag } else { 0 };
+        let options = set(seen.sack, SACK) | set(seen.timestamps, TIMESTAMPS);
+        self.byte(5, scaled | options);
         // Two bit-fields: tcpi_snd_wscale, tcpi_rcv_wscale.
         self.byte(6, theirs & 15 | ours << 4);
         self.word(44, since(seen.data_sent)); // tcpi_last_data_sent

@@ -235,6 +235,13 @@ impl Scoreboard {
         self.lost_hint = self.una;
     }
 
+    /// Whether something that left again is under way.
+    pub(crate) fn any_resent(&self) -> bool {
+        self.records
+            .iter()
+            .any(|record| record.again && record.place == Place::Flying)
+    }
+
     /// What a timeout took for lost, and was not sent again, is under way after all.
     pub(crate) fn unlose(&mut self) {
         for record in &mut self.records {

@@ -53,6 +53,8 @@ pub struct Ack<'a> {
     pub occupies: bool,
     /// The peer has seen congestion (RFC 3168: ECE).
     pub congested: bool,
+    /// When what it answers was sent, or up to a millisecond before, by the timestamp that it echoes (RFC 7323 4).
+    pub echo: Option<Time>,
 }
 
 /// What an acknowledgement was.
@@ -118,7 +120,8 @@ struct Undo {
     ssthresh: u64,
     /// Octets sent again since whose duplicates the peer has not reported.
     unproven: u64,
-    resent: bool,
+    /// When the first octets were sent again.
+    resent: Option<Time>,
 }
 
 /// A probe of the tail is under way (RFC 8985 7.3).

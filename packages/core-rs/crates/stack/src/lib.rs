@@ -40,6 +40,7 @@ mod ring;
 mod sack;
 mod seq;
 mod stack;
+mod stamps;
 mod tcb;
 mod timers;
 mod tombstone;

@@ -20,6 +20,8 @@ pub struct Measures {
     pub window_shifts: (u8, u8),
     /// Both sides speak SACK (RFC 2018).
     pub sack: bool,
+    /// Both sides send timestamps (RFC 7323 3).
+    pub timestamps: bool,
 }
 
 /// The meter of one connection.

@@ -7,6 +7,7 @@ use crate::checksum;
 use crate::seq::Seq;
 
 pub(crate) mod build;
+pub(crate) mod options;
 
 pub(crate) const ICMP: u8 = 1;
 pub(crate) const TCP: u8 = 6;

@@ -24,6 +24,7 @@ use crate::ports::{Binding, Claim};
 use crate::ring::Ring;
 use crate::sack::Reported;
 use crate::seq::Seq;
+use crate::stamps::Stamps;
 use crate::tcb::Tcb;
 use crate::timers::Alarm;
 use crate::{BindOptions, Cause, PcbId, PcbInfo, PcbOptions, TcpState};
@@ -82,6 +83,7 @@ pub(crate) struct Conn {
     pub(crate) header: Vec<u8>,
     pub(crate) spoken: Spoken,
     pub(crate) reported: Reported,
+    pub(crate) stamps: Stamps,
     pub(crate) key: FlowKey,
     pub(crate) stage: Stage,
     /// The listener it came from, until the program has it.
@@ -180,7 +182,7 @@ impl Conn {
         sender: Sender<Ring>,
         key: FlowKey,
         stage: Stage,
-        iss: Seq,
+        (iss, stamps): (Seq, Stamps),
         now: Instant,
     ) -> Conn {
         Conn {
@@ -190,6 +192,7 @@ impl Conn {
             header: Vec::new(),
             spoken: Spoken::default(),
             reported: Reported::default(),
+            stamps,
             key,
             stage,
             listener: None,
@@ -253,6 +256,7 @@ impl Conn {
         Measures {
             window_shifts: (self.opening.shift, self.shift),
             sack: self.opening.sack,
+            timestamps: self.stamps.on,
             ..self.meter.seen
         }
     }

@@ -2,17 +2,12 @@
 //! it has reported before are still true, for it never gives up what it has, so they are repeated behind it.
 
 use crate::checksum;
+use crate::packet::options::{Block, Options, SACK, Stamp};
 use crate::packet::{IpView, tcp_option};
 use crate::seq::Seq;
 
-/// Kind of the option (RFC 2018 3).
-pub(crate) const SACK: u8 = 5;
-const NOP: u8 = 1;
 /// As many as an option holds.
 pub(crate) const BLOCKS: usize = 4;
-
-/// Octets from the first on, up to the second.
-pub(crate) type Block = (Seq, Seq);
 
 /// The blocks reported last, the newest first.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,7 +46,12 @@ impl Reported {
         *self = kept;
     }
 
-    /// Puts all blocks into an acknowledgement that smoltcp has made, at the start of `room`, `len` bytes long:
+    /// The blocks that are still to be told, the newest first.
+    pub(crate) fn beyond(&self, next: Seq) -> impl Iterator<Item = Block> + '_ {
+        self.iter().filter(move |block| block.1.after(next))
+    }
+
+    /// Writes the options of an acknowledgement that smoltcp has made, at the start of `room`, `len` bytes long, anew:
     /// first a duplicate, then what is newest. Gives the packet's length.
     pub(crate) fn complete(
         &mut self,
@@ -59,6 +59,7 @@ impl Reported {
         len: usize,
         next: Seq,
         duplicate: Option<Block>,
+        stamp: Option<Stamp>,
     ) -> usize {
         let Some(l4) = IpView::parse_quoted(&room[..len]).map(|ip| ip.header_len) else {
             return len;
@@ -67,24 +68,14 @@ impl Reported {
         let now =
             (blocks(&room[l4..len], &mut found) > 0).then(|| (Seq(found[0].0), Seq(found[0].1)));
         self.report(now, next);
-        let end = l4 + 20;
-        let mut at = end;
-        let told = duplicate.into_iter().chain(self.iter()).take(BLOCKS);
-        for (start, stop) in told {
-            if at == end {
-                at += 4;
-            }
-            room[at..at + 4].copy_from_slice(&start.0.to_be_bytes());
-            room[at + 4..at + 8].copy_from_slice(&stop.0.to_be_bytes());
-            at += 8;
-        }
-        if at > end {
-            let option = u8::try_from(at - end - 2).unwrap_or(2);
-            room[end..end + 4].copy_from_slice(&[NOP, NOP, SACK, option]);
-        }
-        room[l4 + 12] = u8::try_from((at - l4) / 4).unwrap_or(5) << 4;
-        set_length(&mut room[..at], l4);
-        at
+        let mut options = Options::new(stamp);
+        options.sack(duplicate.into_iter().chain(self.iter()));
+        let start = l4 + 20;
+        let end = start + options.as_slice().len();
+        room[start..end].copy_from_slice(options.as_slice());
+        room[l4 + 12] = u8::try_from((end - l4) / 4).unwrap_or(5) << 4;
+        set_length(&mut room[..end], l4);
+        end
     }
 }
 

@@ -34,6 +34,7 @@ const FOR_FLOWS: u64 = 1;
 const FOR_ISN: u64 = 2;
 const FOR_PORTS: u64 = 3;
 const FOR_NEIGHBOURS: u64 = 4;
+const FOR_STAMPS: u64 = 5;
 
 /// A TCP/IP stack.
 ///
@@ -46,6 +47,7 @@ pub struct Stack {
     max_connections: usize,
     congestion: Algorithm,
     isn_key: SipKey,
+    stamp_key: SipKey,
     port_key: SipKey,
     /// Makes consecutive ephemeral ports differ (RFC 6056 3.3.3).
     port_step: u64,
@@ -121,6 +123,7 @@ impl Stack {
             max_connections: config.max_connections.max(1),
             congestion: config.congestion,
             isn_key: key(FOR_ISN),
+            stamp_key: key(FOR_STAMPS),
             port_key: key(FOR_PORTS),
             port_step: 0,
             now,

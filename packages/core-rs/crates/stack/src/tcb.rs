@@ -38,6 +38,8 @@ impl Tcb {
             );
             // When an acknowledgement leaves is decided in `sending`.
             socket.set_ack_delay(None);
+            // SYNs have a place for timestamps; `sending` writes them.
+            socket.set_tsval_generator(Some(|| 0));
             let mut set = SocketSet::new(Vec::with_capacity(1));
             let handle = set.add(socket);
             Sockets { set, handle }

@@ -13,9 +13,11 @@ use smoltcp::time::{Duration, Instant};
 use crate::PcbId;
 use crate::flow::{Flow, FlowKey, FlowTable};
 use crate::packet::build::{HOP_LIMIT, PLAIN_ACK, Segment};
+use crate::packet::options::{self, Options};
 use crate::packet::{ACK, RST, SYN, TcpView};
 use crate::ports::Claim;
 use crate::seq::Seq;
+use crate::stamps::Stamps;
 
 /// Linux's `TCP_TIMEWAIT_LEN`.
 pub(crate) const TIME_WAIT: Duration = Duration::from_secs(60);
@@ -29,6 +31,7 @@ pub(crate) struct Tombstone {
     pub(crate) snd_nxt: Seq,
     pub(crate) rcv_nxt: Seq,
     pub(crate) window: u16,
+    pub(crate) stamps: Stamps,
     /// What it holds, for bind conflicts.
     pub(crate) claim: Claim,
     pub(crate) expires: Instant,
@@ -47,7 +50,7 @@ pub(crate) enum Verdict {
 
 impl Tombstone {
     /// The last acknowledgement.
-    pub(crate) fn ack(&self) -> Segment {
+    pub(crate) fn ack(&self, now: Instant) -> Segment {
         Segment {
             flow: self.key,
             seq: self.snd_nxt,
@@ -55,18 +58,23 @@ impl Tombstone {
             flags: PLAIN_ACK,
             window: self.window,
             hop_limit: HOP_LIMIT,
+            options: Options::new(self.stamps.stamp(now)),
         }
     }
 
     /// RFC 9293 3.10.7.4 in TIME-WAIT. A RST is ignored: it would assassinate the wait
     /// (RFC 1337; lwIP does the same, Linux obeys it). A segment that takes no sequence space is
     /// not answered, so that two tombstones can't keep each other talking.
-    pub(crate) fn judge(&self, tcp: &TcpView) -> Verdict {
+    pub(crate) fn judge(&self, tcp: &TcpView, segment: &[u8], now: Instant) -> Verdict {
         if tcp.has(RST) || tcp.len() == 0 {
             return Verdict::Ignore;
         }
-        // RFC 1122 4.2.2.13: a new SYN whose number is larger may reopen the connection.
-        if tcp.is_opening() && tcp.seq.after(self.rcv_nxt) {
+        // RFC 1122 4.2.2.13: a new SYN whose number is larger may reopen the connection; RFC 6191 2: and one whose
+        // timestamp is, but none whose timestamp is smaller.
+        let theirs = options::stamp(segment);
+        let old = theirs.is_some_and(|theirs| self.stamps.is_old(theirs, now));
+        let later = theirs.is_some_and(|theirs| self.stamps.is_later(theirs));
+        if tcp.is_opening() && !old && (later || tcp.seq.after(self.rcv_nxt)) {
             return Verdict::GiveWay;
         }
         if tcp.flags & (SYN | ACK) == 0 {

@@ -78,6 +78,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
                 self.window.cwnd = self.window.cwnd.max(mss);
             }
         }
+        // Karn's rule, timestamps or not: when acknowledgements were lost, an echo is of the segment that was acknowledged
+        // first, and as old as all the timeouts since.
         if !news.ambiguous
             && let (Some(oldest), Some(newest)) = (news.oldest, news.newest)
         {
@@ -92,6 +94,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
         }
         if self.suspect && news.unlost {
             self.timeout_was_premature();
+        }
+        if to > una {
+            self.original_arrived(ack.echo);
         }
         self.probe_answered(to, now);
         self.end_phase(now);

@@ -73,7 +73,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
             cwnd: self.window.cwnd,
             ssthresh: self.window.ssthresh,
             unproven: 0,
-            resent: false,
+            resent: None,
         });
     }
 
@@ -107,7 +107,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
         }
         let Some(undo) = &mut self.undo else { return };
         undo.unproven = undo.unproven.saturating_sub(octets);
-        if undo.resent && undo.unproven == 0 {
+        if undo.resent.is_some() && undo.unproven == 0 {
             self.take_back();
         }
     }
@@ -115,6 +115,27 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
     /// A segment that was never sent again has arrived after a timeout: the timeout was premature (RFC 5682
     /// 3.1, for SACK).
     pub(super) fn timeout_was_premature(&mut self) {
+        self.suspect = false;
+        self.board.unlose();
+        self.take_back();
+    }
+
+    /// Eifel detection (RFC 3522): what filled the gap was sent before anything was sent again, so it had not been lost.
+    /// As in Linux (`tcp_try_undo_partial`) not while a retransmission may yet turn out to have been needed.
+    pub(super) fn original_arrived(&mut self, echo: Option<Time>) {
+        let resent = self.undo.and_then(|undo| undo.resent);
+        let (Some(echo), Some(resent)) = (echo, resent) else {
+            return;
+        };
+        // Timestamps count milliseconds.
+        if self.phase == Phase::Open || echo.micros() / 1000 >= resent.micros() / 1000 {
+            return;
+        }
+        let whole = self.board.una() >= self.recover;
+        if self.phase == Phase::Recovery && !whole && self.board.any_resent() {
+            return;
+        }
+        self.rack.reordered();
         self.suspect = false;
         self.board.unlose();
         self.take_back();

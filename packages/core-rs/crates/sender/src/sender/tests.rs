@@ -1,6 +1,7 @@
 //! Recovery in virtual time: rules of the RFCs one by one, then anything a network can do.
 
 mod anything;
+mod eifel;
 mod model;
 
 use self::model::{MSS, Path, World};
@@ -423,6 +424,7 @@ fn ack<'a>(to: u32, sack: &'a [(u32, u32)], congested: bool) -> Ack<'a> {
         sack,
         occupies: false,
         congested,
+        echo: None,
     }
 }
 

@@ -269,7 +269,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
             self.stats.retransmissions += octets.div_ceil(u64::from(record.mss.max(1)));
             if let Some(undo) = &mut self.undo {
                 undo.unproven += octets;
-                undo.resent = true;
+                undo.resent.get_or_insert(now);
             }
         }
         if self.phase == Phase::Recovery {

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::options::Options;
 use super::{ACK, ICMP, ICMPV6, IpView, RST, TCP, TcpView};
 use crate::checksum;
 use crate::flow::FlowKey;
@@ -17,6 +18,7 @@ pub(crate) struct Segment {
     pub(crate) flags: u8,
     pub(crate) window: u16,
     pub(crate) hop_limit: u8,
+    pub(crate) options: Options,
 }
 
 impl Segment {
@@ -34,6 +36,7 @@ impl Segment {
             flags,
             window: 0,
             hop_limit: HOP_LIMIT,
+            options: Options::new(None),
         }
     }
 
@@ -45,14 +48,18 @@ impl Segment {
     pub(crate) fn write_for(&self, out: &mut Vec<u8>, len: usize) {
         let (src, src_port) = self.flow.local();
         let (dst, dst_port) = self.flow.remote();
-        ip_header(out, src, dst, TCP, self.hop_limit, 20 + len);
+        let options = self.options.as_slice();
+        let header = 20 + options.len();
+        ip_header(out, src, dst, TCP, self.hop_limit, header + len);
         out.extend_from_slice(&src_port.to_be_bytes());
         out.extend_from_slice(&dst_port.to_be_bytes());
         out.extend_from_slice(&self.seq.0.to_be_bytes());
         out.extend_from_slice(&self.ack.0.to_be_bytes());
-        out.extend_from_slice(&[5 << 4, self.flags]);
+        let words = u8::try_from(header / 4).unwrap_or(5);
+        out.extend_from_slice(&[words << 4, self.flags]);
         out.extend_from_slice(&self.window.to_be_bytes());
         out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(options);
     }
 }
 

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use super::{Block, Reported, blocks};
 use crate::flow::FlowKey;
 use crate::packet::build::{PLAIN_ACK, Segment};
+use crate::packet::options::Options;
 use crate::packet::{IpView, TcpView};
 use crate::seq::Seq;
 
@@ -20,6 +21,7 @@ fn acknowledgement(ip: &str, sack: Option<Block>) -> (Vec<u8>, usize) {
         flags: PLAIN_ACK,
         window: 100,
         hop_limit: 64,
+        options: Options::new(None),
     };
     let mut packet = Vec::new();
     segment.write_for(&mut packet, if sack.is_some() { 12 } else { 0 });
@@ -45,7 +47,7 @@ fn told(
     for ip in ["10.0.0.1", "fd00::1"] {
         let mut own = *reported;
         let (mut room, len) = acknowledgement(ip, sack);
-        let len = own.complete(&mut room, len, Seq(next), twice);
+        let len = own.complete(&mut room, len, Seq(next), twice, None);
         let view = IpView::parse(&room[..len]).expect("lengths and checksum are right");
         let tcp = TcpView::parse(view.payload()).expect("a segment");
         assert_eq!((tcp.payload_len, tcp.ack), (0, Seq(1000)));

@@ -9,6 +9,7 @@ use super::Stack;
 use super::segments::fin_outstanding;
 use crate::neighbour::Lapse;
 use crate::packet::build::{HOP_LIMIT, PLAIN_ACK, Segment};
+use crate::packet::options::Options;
 use crate::pcb::{Conn, Stage, endpoint, fin_received};
 use crate::seq::Seq;
 use crate::timers::Due;
@@ -224,6 +225,7 @@ impl Stack {
             flags: PLAIN_ACK,
             window: conn.window(),
             hop_limit: HOP_LIMIT,
+            options: Options::new(conn.stamps.stamp(self.now)),
         };
         self.post(&segment);
     }

@@ -7,6 +7,7 @@ use super::segments::MAX_WAITING_SYNS;
 use crate::flow::Flow;
 use crate::outbox::Way;
 use crate::packet::build::{HOP_LIMIT, PLAIN_ACK, RESET, Segment};
+use crate::packet::options::Options;
 use crate::pcb::{Conn, Kind, Stage};
 use crate::tombstone::{TIME_WAIT, Tombstone};
 use crate::{Cause, Event, PcbId};
@@ -73,6 +74,7 @@ impl Stack {
             flags,
             window: conn.window(),
             hop_limit: HOP_LIMIT,
+            options: Options::new(conn.stamps.stamp(self.now)),
         };
         self.post(&segment);
     }
@@ -122,6 +124,7 @@ impl Stack {
             snd_nxt: conn.snd_nxt,
             rcv_nxt: conn.rcv_nxt(),
             window: conn.window(),
+            stamps: conn.stamps,
             claim,
             expires: self.now + TIME_WAIT,
         };

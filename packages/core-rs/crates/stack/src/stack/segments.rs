@@ -12,9 +12,9 @@ use crate::flow::{Flow, FlowKey};
 use crate::icmp::{IcmpError, Kind as IcmpKind};
 use crate::outbox::Way;
 use crate::packet::build::{PLAIN_ACK, Segment};
+use crate::packet::options::{self, Block};
 use crate::packet::{ACK, IpView, RST, SYN, TcpView, mss_at, tcp_option};
 use crate::pcb::{Conn, Kind, Stage};
-use crate::sack::Block;
 use crate::seq::Seq;
 use crate::tombstone::Verdict;
 use crate::{Cause, Event, PcbId, isn, net};
@@ -24,7 +24,7 @@ const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
 /// What smoltcp and Linux assume of a peer that doesn't say (RFC 9293 3.7.1).
 const DEFAULT_MSS: u16 = 536;
 /// smoltcp's and Linux's `TCP_MIN_SND_MSS`.
-const MIN_MSS: u16 = 48;
+pub(super) const MIN_MSS: u16 = 48;
 /// More SYNs to full listeners in one turn are dropped at once.
 pub(super) const MAX_WAITING_SYNS: usize = 64;
 /// TCP option: window scale (RFC 7323 2).
@@ -125,6 +125,18 @@ impl Stack {
         if !conn.opening.done {
             return Some(feed);
         }
+        let stamp = options::stamp(ip.payload());
+        if stamp.is_some_and(|theirs| conn.is_old(tcp, theirs, now)) {
+            // RFC 7323 5.3 R1: acknowledged and dropped. What has come before smoltcp answers, and the peer is told
+            // that it was a duplicate.
+            if tcp.len() > 0 && !tcp.end().after(conn.rcv_nxt()) {
+                feed.ack = conn.shown_ack();
+                feed.twice = conn.duplicate(tcp);
+                return Some(feed);
+            }
+            self.challenge(id);
+            return None;
+        }
         // RFC 9293 3.10.7.4: a segment without an acknowledgement is dropped.
         if !tcp.has(ACK) {
             return None;
@@ -132,6 +144,9 @@ impl Stack {
         // What lies elsewhere smoltcp drops, and answers.
         if believed {
             conn.see_congestion(tcp, ip.ecn());
+            if let Some(theirs) = stamp {
+                conn.stamps.take(theirs, tcp, conn.spoken.sent_ack, now);
+            }
             match conn.take_ack(tcp, ip.payload(), now) {
                 AckVerdict::Unacceptable => {
                     self.challenge(id);
@@ -155,10 +170,10 @@ impl Stack {
         let Some(stone) = self.yard.get(slot) else {
             return;
         };
-        match stone.judge(tcp) {
+        match stone.judge(tcp, ip.payload(), self.now) {
             Verdict::Ignore => {}
             Verdict::Acknowledge => {
-                let ack = stone.ack();
+                let ack = stone.ack(self.now);
                 self.yard.restart(slot, self.now);
                 self.post(&ack);
             }
@@ -278,7 +293,8 @@ impl Stack {
             self.piece[at..at + 2].copy_from_slice(&cut.to_be_bytes());
         }
         conn.irs = tcp.seq;
-        conn.mss = theirs.min(own).min(limit).max(MIN_MSS);
+        conn.stamps.agree(options::stamp(segment), self.now);
+        conn.mss = conn.payload(theirs.min(own).min(limit));
         conn.shift = match tcp_option(segment, WINDOW_SCALE) {
             Some((_, 1)) => window_shift(conn.tcb.get(|socket| socket.recv_capacity())),
             _ => 0,
@@ -337,7 +353,7 @@ impl Stack {
             return;
         }
         if let Some(conn) = self.pcbs.conn_mut(id) {
-            len = conn.answer(&mut self.scratch[HEADER..], len, twice);
+            len = conn.answer(&mut self.scratch[HEADER..], len, twice, self.now);
         }
         let packet = &self.scratch[HEADER..HEADER + len];
         if !self
@@ -380,8 +396,8 @@ impl Stack {
             (IcmpKind::Unreachable(cause), _) => conn.soft = Some(cause),
             (IcmpKind::TooBig(mtu), _) => {
                 let payload = mtu.saturating_sub(net::headers(error.flow.remote().0));
-                let payload = u16::try_from(payload).unwrap_or(u16::MAX).max(MIN_MSS);
-                conn.mss = conn.mss.min(payload);
+                let payload = u16::try_from(payload).unwrap_or(u16::MAX);
+                conn.mss = conn.mss.min(conn.payload(payload));
                 conn.sender.limit_segments(conn.mss);
                 self.mark_dirty(id);
             }

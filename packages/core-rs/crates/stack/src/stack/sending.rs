@@ -8,12 +8,14 @@ use netcon_sender::{Ack, Handshake, Segment as Sending, Time, Verdict};
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
 
+use super::segments::MIN_MSS;
 use crate::device::Largest;
 use crate::ethernet::HEADER;
 use crate::packet::build::{HOP_LIMIT, Segment, set_ecn};
+use crate::packet::options::{self, Block, Options, STAMPED, Stamp};
 use crate::packet::{ACK, CE, CWR, ECE, ECT, FIN, IpView, PSH, RST, SYN, TcpView, tcp_option};
 use crate::pcb::Conn;
-use crate::sack::{self, Block};
+use crate::sack;
 use crate::seq::Seq;
 
 /// RFC 9293 3.8.6.3 allows 500 ms.
@@ -108,6 +110,8 @@ impl Conn {
         let mut blocks = [(0, 0); sack::BLOCKS];
         let count = sack::blocks(segment, &mut blocks);
         let window = window(segment);
+        let stamp = options::stamp(segment);
+        let echo = stamp.and_then(|theirs| self.stamps.echoed(theirs, now));
         let ack = Ack {
             seq: tcp.seq.0,
             ack: tcp.ack.0,
@@ -115,6 +119,7 @@ impl Conn {
             sack: &blocks[..count],
             occupies: tcp.len() > 0,
             congested: self.opening.ecn && tcp.has(ECE),
+            echo: echo.map(time),
         };
         let verdict = self.sender.handle_ack(&ack, time(now));
         match verdict {
@@ -138,6 +143,7 @@ impl Conn {
             return false;
         };
         if tcp.has(SYN | RST) || !self.opening.done {
+            let segment_at = packet.len() - segment.len();
             self.opening.syns += 1;
             self.opening.sent.get_or_insert(now);
             if tcp.has(ACK) {
@@ -147,14 +153,37 @@ impl Conn {
                 self.spoken.sent_window = window(segment);
                 self.spoken.edge = tcp.ack.plus(u32::from(window(segment)));
                 if self.opening.ecn && tcp.has(SYN) {
-                    let flags = packet.len() - segment.len() + 13;
-                    packet[flags] |= ECE;
+                    packet[segment_at + 13] |= ECE;
                 }
             }
+            self.restamp(&mut packet[segment_at..], now);
             return true;
         }
         self.spoken.edge = self.edge(&tcp, segment);
         false
+    }
+
+    /// Puts the time into a segment of smoltcp's, which has none.
+    fn restamp(&self, segment: &mut [u8], now: Instant) {
+        if let Some(at) = options::stamp_at(segment) {
+            segment[at..at + 4].copy_from_slice(&self.stamps.value(now).to_be_bytes());
+        }
+    }
+
+    /// What a segment that may be so large carries beside its options.
+    pub(super) fn payload(&self, mss: u16) -> u16 {
+        let options = if self.stamps.on { STAMPED } else { 0 };
+        mss.saturating_sub(options).max(MIN_MSS)
+    }
+
+    /// Whether a segment's timestamp is from before what has come (RFC 7323 5.3). As in Linux (`tcp_disordered_ack`) a
+    /// bare acknowledgement that was overtaken within a timeout is not.
+    pub(super) fn is_old(&self, tcp: &TcpView, theirs: Stamp, now: Instant) -> bool {
+        if !self.stamps.is_old(theirs, now) {
+            return false;
+        }
+        let bare = tcp.len() == 0 && tcp.seq == self.rcv_nxt();
+        !(bare && self.stamps.lateness(theirs).micros() <= self.sender.info().rto.micros())
     }
 
     /// The right edge of the window that a segment of ours announces.
@@ -200,7 +229,9 @@ impl Conn {
         let first = next == self.irs.plus(1);
         let much = news > u32::from(self.mss).min(MANY_BYTES);
         self.spoken.due_now |= opened;
-        let at = if much || opened || first || closed {
+        // RFC 5681 4.2: at once, too, when it fills a part of a gap.
+        let gap = self.reported.beyond(next).next().is_some();
+        let at = if much || opened || first || closed || gap {
             now
         } else {
             now + ACK_DELAY
@@ -218,24 +249,29 @@ impl Conn {
 
     /// Makes an immediate answer of smoltcp's, at the start of `room`, one of this connection: with our sequence
     /// number and all that has come out of order or twice. Gives its length.
-    pub(super) fn answer(&mut self, room: &mut [u8], len: usize, twice: Option<Block>) -> usize {
+    pub(super) fn answer(
+        &mut self,
+        room: &mut [u8],
+        len: usize,
+        twice: Option<Block>,
+        now: Instant,
+    ) -> usize {
         let Some((tcp, segment)) = parse(&room[..len]) else {
             return len;
         };
+        let start = len - segment.len();
+        let (edge, window) = (self.edge(&tcp, segment), window(segment));
         if !self.opening.done || tcp.flags & (SYN | FIN | RST | ACK) != ACK {
+            self.restamp(&mut room[start..len], now);
             return len;
         }
-        self.spoken.edge = self.edge(&tcp, segment);
-        let window = window(segment);
-        let start = len - segment.len();
+        self.spoken.edge = edge;
         room[start + 4..start + 8].copy_from_slice(&self.sender.nxt().to_be_bytes());
         room[start + 13] |= self.echo();
         self.spoke(tcp.ack, window);
-        if self.opening.sack {
-            self.reported.complete(room, len, tcp.ack, twice)
-        } else {
-            len
-        }
+        let twice = twice.filter(|_| self.opening.sack);
+        let stamp = self.stamps.stamp(now);
+        self.reported.complete(room, len, tcp.ack, twice, stamp)
     }
 
     /// What of an incoming segment has come before.
@@ -257,12 +293,13 @@ impl Conn {
         }
         let v4 = self.key.local().0.is_ipv4();
         let most = if v4 { largest.v4 - 40 } else { largest.v6 - 60 };
+        let most = most - usize::from(if self.stamps.on { STAMPED } else { 0 });
         self.sender.handle_timeout(time(now));
         match self.sender.poll_transmit(time(now), most) {
-            Some(sending) => (self.write(frame, &sending), sending.mss),
+            Some(sending) => (self.write(frame, &sending, now), sending.mss),
             None if self.spoken.due.is_some_and(|due| due <= now) => {
                 (self.spoken.due, self.spoken.due_now) = (None, false);
-                (self.write_ack(frame), self.mss)
+                (self.write_ack(frame, now), self.mss)
             }
             None => (0, self.mss),
         }
@@ -276,11 +313,13 @@ impl Conn {
         }
     }
 
-    fn write(&mut self, frame: &mut [u8], sending: &Sending) -> usize {
+    fn write(&mut self, frame: &mut [u8], sending: &Sending, now: Instant) -> usize {
         let push = sending.push && sending.len > 0;
         let set = |on: bool, flag: u8| if on { flag } else { 0 };
         let flags = ACK | set(sending.fin, FIN) | set(push, PSH) | set(sending.reduced, CWR);
-        let start = HEADER + self.write_header(frame, Seq(sending.seq), flags, sending.len);
+        let options = Options::new(self.stamps.stamp(now));
+        let start =
+            HEADER + self.write_header(frame, Seq(sending.seq), flags, sending.len, options);
         // RFC 3168 6.1.4, 6.1.5: neither what is sent again nor what carries no data.
         if self.opening.ecn && !sending.again && sending.len > 0 {
             set_ecn(&mut frame[HEADER..start], ECT);
@@ -293,15 +332,24 @@ impl Conn {
         end - HEADER
     }
 
-    fn write_ack(&mut self, frame: &mut [u8]) -> usize {
+    fn write_ack(&mut self, frame: &mut [u8], now: Instant) -> usize {
         let (next, spoken) = (self.rcv_nxt(), &self.spoken);
         if (next, self.announced(next)) == (spoken.sent_ack, spoken.sent_window) {
             return 0;
         }
-        self.write_header(frame, Seq(self.sender.nxt()), ACK, 0)
+        let mut options = Options::new(self.stamps.stamp(now));
+        options.sack(self.reported.beyond(next));
+        self.write_header(frame, Seq(self.sender.nxt()), ACK, 0, options)
     }
 
-    fn write_header(&mut self, frame: &mut [u8], seq: Seq, flags: u8, len: usize) -> usize {
+    fn write_header(
+        &mut self,
+        frame: &mut [u8],
+        seq: Seq,
+        flags: u8,
+        len: usize,
+        options: Options,
+    ) -> usize {
         let next = self.rcv_nxt();
         let window = self.announced(next);
         let segment = Segment {
@@ -311,6 +359,7 @@ impl Conn {
             flags: flags | self.echo(),
             window,
             hop_limit: self.hop_limit.unwrap_or(HOP_LIMIT),
+            options,
         };
         self.header.clear();
         segment.write_for(&mut self.header, len);

@@ -10,6 +10,7 @@ use crate::ethernet::{ALL_NODES, Arp, BROADCAST, Ndp, multicast_mac, solicited_n
 use crate::flow::FlowKey;
 use crate::meta::{FrameSink, RxMeta, TxMeta};
 use crate::packet::build::{Segment, icmp_checksum, ip_header, tcp_checksum};
+use crate::packet::options::Options;
 use crate::packet::{ACK, FIN, ICMP, ICMPV6, IpView, PSH, RST, SYN, TcpView, UDP, mss_at};
 use crate::{BindOptions, Cause, Cidr, HeapRings, IoError, PcbOptions, ethernet};
 
@@ -19,6 +20,7 @@ mod frames;
 mod neighbours;
 mod resets;
 mod segments;
+mod timestamps;
 
 const OWN_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const PEER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
@@ -249,6 +251,7 @@ fn raw_segment(
         flags,
         window: 60_000,
         hop_limit: 64,
+        options: Options::new(None),
     }
     .write(&mut packet);
     let header = packet.len() - 20;

@@ -14,6 +14,7 @@ use crate::hash::SipKey;
 use crate::net::Route;
 use crate::pcb::{Conn, Kind, Listener, Stage, endpoint};
 use crate::ports::{Binding, Claim};
+use crate::stamps::Stamps;
 use crate::tcb::Tcb;
 use crate::{
     BindError, BindOptions, ConnectError, IoError, ListenError, OpenError, PcbId, PcbOptions, isn,
@@ -364,7 +365,9 @@ impl Stack {
         };
         let iss = isn::initial(&self.isn_key, &key, self.now);
         let sender = Sender::new(tx, self.congestion);
-        let mut conn = Conn::new(Tcb::new(rx), sender, key, stage, iss, self.now);
+        let stamps = Stamps::new(&self.stamp_key, &key);
+        let numbers = (iss, stamps);
+        let mut conn = Conn::new(Tcb::new(rx), sender, key, stage, numbers, self.now);
         match self.net.route(key.remote().0) {
             Route::Loop => conn.looped = true,
             Route::Hop(hop) => conn.hop = hop,
@@ -464,7 +467,7 @@ fn open_conn(pcb: &mut crate::pcb::Pcb) -> Result<&mut Conn, IoError> {
 
 fn apply(conn: &mut Conn, options: &PcbOptions) {
     if let Some(limit) = options.max_segment.filter(|limit| *limit > 0) {
-        conn.mss = conn.mss.min(limit);
+        conn.mss = conn.mss.min(conn.payload(limit));
         conn.sender.limit_segments(conn.mss);
     }
     conn.sender.set_nodelay(options.nodelay);

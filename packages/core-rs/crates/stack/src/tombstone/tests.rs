@@ -14,6 +14,10 @@ fn stone(number: u16, expires: i64) -> Tombstone {
         snd_nxt: Seq(100),
         rcv_nxt: Seq(200),
         window: 0,
+        stamps: Stamps::new(
+            &SipKey::derive([0; 2], 5),
+            &FlowKey::new(ip, 80, ip, number),
+        ),
         claim: Claim::new(ip, Family::Inet, BindOptions::default()),
         expires: Instant::from_secs(expires),
     }

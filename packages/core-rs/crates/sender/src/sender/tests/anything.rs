@@ -35,6 +35,7 @@ proptest! {
         buffer in prop_oneof![Just(3000u64), Just(65_000), Just(8 << 20)],
         chunk in prop_oneof![Just(100u64), Just(3000), Just(u64::MAX)],
         nodelay in any::<bool>(),
+        stamps in any::<bool>(),
         outage in prop_oneof![Just((0u64, 0u64)), Just((30_000, 2_000_000))],
         asleep in prop_oneof![Just((0u64, 0u64)), Just((20_000, 3_000_000))],
         total in 0u64..300 * KIB,
@@ -57,6 +58,7 @@ proptest! {
         world.buffer = buffer;
         world.asleep = asleep;
         world.chunk = chunk;
+        world.stamps = stamps;
         world.sender.set_nodelay(nodelay);
         let took = world.run();
         // Each segment may have to be sent several times, with a timeout between that doubles: ten in a row take 205 s.
@@ -97,6 +99,7 @@ proptest! {
             let verdict = sender.handle_ack(&Ack {
                 seq: 5 + u32::from(kind), ack: to, window, sack: &blocks[..usize::from(kind % 4).min(3)],
                 occupies: kind == 7, congested: kind == 6,
+                echo: (kind % 2 == 0).then(|| now.before(Span::from_micros(u64::from(a)))),
             }, now);
             if verdict == Verdict::Unacceptable {
                 prop_assert_eq!(sender.una(), una);

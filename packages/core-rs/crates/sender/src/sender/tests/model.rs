@@ -59,11 +59,13 @@ enum Event {
         data: Vec<u8>,
         fin: bool,
         probe: bool,
+        sent: Time,
     },
     Ack {
         to: u64,
         window: u64,
         sack: Vec<(u64, u64)>,
+        echo: Time,
     },
 }
 
@@ -98,6 +100,9 @@ pub(super) struct Receiver {
     ack_at: Option<Time>,
     /// Octets the program behind it has not read.
     unread: u64,
+    /// When the segment left that is echoed (RFC 7323 4.3), and what was acknowledged last.
+    recent: Time,
+    told: u64,
     pub(super) bad: u64,
 }
 
@@ -109,6 +114,8 @@ pub(super) struct World {
     pub(super) now: Time,
     pub(super) buffer: u64,
     pub(super) sack: bool,
+    /// The receiver echoes timestamps.
+    pub(super) stamps: bool,
     /// The receiving program reads nothing in that time.
     pub(super) asleep: (u64, u64),
     /// Segments that left: number, when, start, octets, again.
@@ -164,6 +171,7 @@ impl World {
             now,
             buffer: 8 << 20,
             sack,
+            stamps: true,
             asleep: (0, 0),
             log: Vec::new(),
             total,
@@ -224,6 +232,7 @@ impl World {
                     data: part.to_vec(),
                     fin: segment.fin && n + 1 == count,
                     probe: segment.len == 0 && !segment.fin,
+                    sent: self.now,
                 };
                 self.depart(event, part.len() as u64 + 40);
             }
@@ -284,7 +293,17 @@ impl World {
             return;
         }
         let at = self.now + self.path.delay;
-        self.fly(at, Event::Ack { to, window, sack });
+        self.receiver.told = to;
+        let echo = self.receiver.recent;
+        self.fly(
+            at,
+            Event::Ack {
+                to,
+                window,
+                sack,
+                echo,
+            },
+        );
     }
 
     fn receive(&mut self, start: u64, data: &[u8], fin: bool, probe: bool) {
@@ -347,7 +366,7 @@ impl World {
         }
     }
 
-    fn hear(&mut self, to: u64, window: u64, sack: &[(u64, u64)]) {
+    fn hear(&mut self, to: u64, window: u64, sack: &[(u64, u64)], echo: Time) {
         let seq = |at: u64| FIRST.wrapping_add(wire(at));
         let sack: Vec<(u32, u32)> = sack.iter().map(|(s, e)| (seq(*s), seq(*e))).collect();
         let ack = Ack {
@@ -357,6 +376,9 @@ impl World {
             sack: &sack,
             occupies: false,
             congested: false,
+            // Counted in milliseconds.
+            echo: (self.stamps && echo != Time::default())
+                .then(|| Time::from_micros(echo.micros() / 1000 * 1000)),
         };
         self.sender.handle_ack(&ack, self.now);
     }
@@ -396,8 +418,20 @@ impl World {
                     data,
                     fin,
                     probe,
-                } => self.receive(start, &data, fin, probe),
-                Event::Ack { to, window, sack } => self.hear(to, window, &sack),
+                    sent,
+                } => {
+                    let r = &mut self.receiver;
+                    if start <= r.told {
+                        r.recent = r.recent.max(sent);
+                    }
+                    self.receive(start, &data, fin, probe);
+                }
+                Event::Ack {
+                    to,
+                    window,
+                    sack,
+                    echo,
+                } => self.hear(to, window, &sack, echo),
             }
         }
         if self.receiver.ack_at.is_some_and(|at| at <= self.now) {
