@@ -267,15 +267,15 @@ impl Bbr {
     }
 
     fn set_pacing(&mut self, window: &Window, sample: &Sample, gain: f64) {
-        let rate = if self.rate.max() > 0 {
-            float(self.rate.max())
-        } else {
-            // Draft 4.2.1: before there is a rate, that of the initial window.
+        let paced = |rate: f64| whole(rate * gain * MARGIN).max(1);
+        let pacing = *self.pacing.get_or_insert_with(|| {
+            // Draft 4.2.1: that of the first window, and no less until the pipe is full, however little the program
+            // writes at first.
             let rtt = sample.smoothed.max(Span::from_millis(1)).seconds();
-            float(window.cwnd) / rtt
-        };
-        let rate = whole(rate * gain * MARGIN).max(1);
-        if self.full || self.pacing.is_none_or(|pacing| rate > pacing) {
+            paced(float(window.cwnd) / rtt)
+        });
+        let rate = paced(float(self.rate.max()));
+        if self.full || rate > pacing {
             self.pacing = Some(rate);
         }
     }

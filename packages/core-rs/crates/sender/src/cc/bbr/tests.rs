@@ -139,3 +139,24 @@ fn round_trip_is_probed_every_ten_seconds_with_four_segments() {
     assert!(path.window.cwnd >= before / 2);
     assert_eq!(path.bbr.least_rtt, Some(Span::from_millis(25)));
 }
+
+/// Linux's `bbr_init_pacing_rate_from_rtt`: a program that begins with a few octets and goes on with many is not paced at the
+/// rate of the few.
+#[test]
+fn small_first_write_does_not_set_the_pace() {
+    let mut path = Path::new();
+    let initial = Window::initial(MSS) * 50;
+    path.round(|sample| {
+        sample.delivered = 37;
+        sample.rate = Some(Rate {
+            octets: 37,
+            interval: Span::from_millis(20),
+            app_limited: true,
+            prior_delivered: 0,
+        });
+    });
+    let pace = path.bbr.pacing_rate().expect("from the first on");
+    assert!(pace >= initial * 2, "{pace}");
+    path.round(|_| ());
+    assert!(path.bbr.pacing_rate().expect("paced") >= pace);
+}
