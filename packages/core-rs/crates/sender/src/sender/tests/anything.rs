@@ -36,6 +36,7 @@ proptest! {
         chunk in prop_oneof![Just(100u64), Just(3000), Just(u64::MAX)],
         nodelay in any::<bool>(),
         stamps in any::<bool>(),
+        switch in prop::option::of((0u64..200 * KIB, algorithms())),
         outage in prop_oneof![Just((0u64, 0u64)), Just((30_000, 2_000_000))],
         asleep in prop_oneof![Just((0u64, 0u64)), Just((20_000, 3_000_000))],
         total in 0u64..300 * KIB,
@@ -59,6 +60,7 @@ proptest! {
         world.asleep = asleep;
         world.chunk = chunk;
         world.stamps = stamps;
+        world.switch = switch;
         world.sender.set_nodelay(nodelay);
         let took = world.run();
         // Each segment may have to be sent several times, with a timeout between that doubles: ten in a row take 205 s.

@@ -116,6 +116,8 @@ pub(super) struct World {
     pub(super) sack: bool,
     /// The receiver echoes timestamps.
     pub(super) stamps: bool,
+    /// When so much has arrived, another algorithm takes over.
+    pub(super) switch: Option<(u64, Algorithm)>,
     /// The receiving program reads nothing in that time.
     pub(super) asleep: (u64, u64),
     /// Segments that left: number, when, start, octets, again.
@@ -172,6 +174,7 @@ impl World {
             buffer: 8 << 20,
             sack,
             stamps: true,
+            switch: None,
             asleep: (0, 0),
             log: Vec::new(),
             total,
@@ -385,6 +388,9 @@ impl World {
 
     /// One step; false when nothing will happen any more.
     pub(super) fn step(&mut self) -> bool {
+        if let Some((_, algorithm)) = self.switch.take_if(|(at, _)| self.receiver.next >= *at) {
+            self.sender.set_algorithm(algorithm);
+        }
         self.write();
         self.transmit();
         let mut next = self.sender.poll_timeout();
