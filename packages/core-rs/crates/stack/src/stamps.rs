@@ -46,6 +46,11 @@ impl Stamps {
         }
     }
 
+    /// Octets that they take of each segment, padding included.
+    pub(crate) fn len(&self) -> u16 {
+        if self.on { 12 } else { 0 }
+    }
+
     /// TSval.
     pub(crate) fn value(&self, now: Instant) -> u32 {
         ticks(now).wrapping_add(self.offset)

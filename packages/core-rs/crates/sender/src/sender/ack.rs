@@ -93,7 +93,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
             self.without_sack(to > una, duplicate, news.octets, now);
         }
         if self.suspect && news.unlost {
-            self.timeout_was_premature();
+            // A segment that was never sent again has arrived after a timeout (RFC 5682 3.1, for SACK).
+            self.nothing_was_lost();
         }
         if to > una {
             self.original_arrived(ack.echo);

@@ -112,9 +112,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
         }
     }
 
-    /// A segment that was never sent again has arrived after a timeout: the timeout was premature (RFC 5682
-    /// 3.1, for SACK).
-    pub(super) fn timeout_was_premature(&mut self) {
+    /// What was taken for lost, and not sent again, is under way after all, and the reduction was wrong.
+    pub(super) fn nothing_was_lost(&mut self) {
         self.suspect = false;
         self.board.unlose();
         self.take_back();
@@ -136,9 +135,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
             return;
         }
         self.rack.reordered();
-        self.suspect = false;
-        self.board.unlose();
-        self.take_back();
+        self.nothing_was_lost();
     }
 
     /// Undoes the last reduction.

@@ -9,8 +9,6 @@ pub(crate) const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
 /// As much as a header has room for (RFC 9293 3.1).
 const ROOM: usize = 40;
-/// What timestamps take of a segment, padding included.
-pub(crate) const STAMPED: u16 = 12;
 
 /// TSval and TSecr (RFC 7323 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::segments::MIN_MSS;
 use crate::device::Largest;
 use crate::ethernet::HEADER;
 use crate::packet::build::{HOP_LIMIT, Segment, set_ecn};
-use crate::packet::options::{self, Block, Options, STAMPED, Stamp};
+use crate::packet::options::{self, Block, Options, Stamp};
 use crate::packet::{ACK, CE, CWR, ECE, ECT, FIN, IpView, PSH, RST, SYN, TcpView, tcp_option};
 use crate::pcb::Conn;
 use crate::sack;
@@ -172,8 +172,7 @@ impl Conn {
 
     /// What a segment that may be so large carries beside its options.
     pub(super) fn payload(&self, mss: u16) -> u16 {
-        let options = if self.stamps.on { STAMPED } else { 0 };
-        mss.saturating_sub(options).max(MIN_MSS)
+        mss.saturating_sub(self.stamps.len()).max(MIN_MSS)
     }
 
     /// Whether a segment's timestamp is from before what has come (RFC 7323 5.3). As in Linux (`tcp_disordered_ack`) a
@@ -293,7 +292,7 @@ impl Conn {
         }
         let v4 = self.key.local().0.is_ipv4();
         let most = if v4 { largest.v4 - 40 } else { largest.v6 - 60 };
-        let most = most - usize::from(if self.stamps.on { STAMPED } else { 0 });
+        let most = most - usize::from(self.stamps.len());
         self.sender.handle_timeout(time(now));
         match self.sender.poll_transmit(time(now), most) {
             Some(sending) => (self.write(frame, &sending, now), sending.mss),

@@ -160,6 +160,17 @@ impl Puppet {
         id
     }
 
+    /// The connection that has come in.
+    fn incoming(&self) -> Option<PcbId> {
+        self.events.iter().find_map(|event| {
+            if let Event::Incoming { pcb, .. } = event {
+                Some(*pcb)
+            } else {
+                None
+            }
+        })
+    }
+
     /// An established connection with the peer's port 4000, accepted on port 80.
     fn established(&mut self, family: Family) -> Conversation {
         let talk = self.established_keeping_the_listener(family);
@@ -183,13 +194,7 @@ impl Puppet {
         talk.ack = syn_ack.seq.plus(1);
         talk.seq = talk.seq.plus(1);
         self.packet(&talk.segment(ACK, b""));
-        talk.pcb = self.events.iter().find_map(|event| {
-            if let Event::Incoming { pcb, .. } = event {
-                Some(*pcb)
-            } else {
-                None
-            }
-        });
+        talk.pcb = self.incoming();
         self.events.clear();
         self.sent.clear();
         talk

@@ -25,7 +25,7 @@ fn timestamp_of_the_original_takes_the_reduction_back() {
     }
 }
 
-/// The same after a timeout, for a peer without SACK.
+/// The same after a timeout.
 #[test]
 fn timestamp_of_the_original_ends_the_repair_after_a_timeout() {
     let mut sender = established();

@@ -22,13 +22,7 @@ fn established(puppet: &mut Puppet, family: Family, asks: bool) -> (Conversation
     let syn_ack = puppet.only_segment();
     (talk.ack, talk.seq) = (syn_ack.seq.plus(1), talk.seq.plus(1));
     puppet.packet(&talk.segment(ACK, b""));
-    talk.pcb = puppet.events.iter().find_map(|event| {
-        if let Event::Incoming { pcb, .. } = event {
-            Some(*pcb)
-        } else {
-            None
-        }
-    });
+    talk.pcb = puppet.incoming();
     (talk, syn_ack.flags)
 }
 

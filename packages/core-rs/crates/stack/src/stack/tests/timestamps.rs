@@ -60,13 +60,7 @@ fn established(puppet: &mut Puppet, family: Family) -> (Conversation, Stamp) {
     let stamp = syn_ack.stamp.expect("granted");
     (talk.ack, talk.seq) = (syn_ack.tcp.seq.plus(1), talk.seq.plus(1));
     puppet.packet(&stamped(&talk, FIRST, stamp.value, ACK, b""));
-    talk.pcb = puppet.events.iter().find_map(|event| {
-        if let Event::Incoming { pcb, .. } = event {
-            Some(*pcb)
-        } else {
-            None
-        }
-    });
+    talk.pcb = puppet.incoming();
     puppet.sent.clear();
     (talk, stamp)
 }
