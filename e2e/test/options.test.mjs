@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { python } from '../lib/apps.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { optionsPage, parseOptions } from '../lib/options.mjs';
 import { BIN, E2E } from '../lib/paths.mjs';
@@ -48,5 +49,57 @@ describe('socket options', () => {
     const page = optionsPage(measured, KNOWN);
     if (process.env.UPDATE_OPTIONS) writeFileSync(PAGE, page);
     assert.equal(readFileSync(PAGE, 'utf8'), page, 'run: UPDATE_OPTIONS=1 node --test test/options.test.mjs');
+  });
+});
+
+/** Sets what cannot be refused while the service is stopped, often afterwards, and looks at what came of it. */
+const UNWAITED = `
+import socket, struct, sys
+s = socket.socket()
+print('ready')
+sys.stdin.readline()
+def set_all(on):
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, on)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, on)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, on)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack('ll', on, 0))
+for on in [1, 0, 1]:
+    set_all(on)
+print('set')
+sys.stdin.readline()
+for i in range(301):
+    set_all(i % 2)
+print(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+set_all(1)
+print(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+s.bind(('127.0.0.1', 0))
+s.listen()
+c = socket.create_connection(s.getsockname())
+a, _ = s.accept()
+print(*[x.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for x in (a, c)])
+try:
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, b'1')
+except OSError as e:
+    print(e.strerror)
+`;
+
+describe('socket options that cannot be refused', () => {
+  test('do not wait for the service, and are served in order', async () => {
+    const service = await Service.start(new Namespace({ loopback: false }), { args: ['--no-tap'] });
+    const program = service.start(python(), ['-u', '-c', UNWAITED], { stdio: ['pipe', 'pipe', 'pipe'] });
+    await program.says(/ready/);
+    process.kill(service.pid, 'SIGSTOP');
+    try {
+      program.child.stdin.write('go\n');
+      await program.says(/set/);
+    } finally {
+      process.kill(service.pid, 'SIGCONT');
+    }
+    program.child.stdin.end('go\n');
+    const status = await program.end();
+    assert.equal(status.code, 0, status.stderr);
+    // The listener's last value, inherited; the client's own is the default.
+    assert.equal(status.stdout, 'ready\nset\n0\n1\n1 0\nInvalid argument\n');
+    await service.stop();
   });
 });

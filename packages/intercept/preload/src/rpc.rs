@@ -1,7 +1,7 @@
 //! One question to the service, and its answer.
 //!
 //! A short call holds the lock, sends one record and reads records until the reply with its id
-//! comes; a stale reply (of a call that timed out) is dropped with its fds. A service that has gone
+//! comes; a stale reply (of a call that timed out or did not wait) is dropped with its fds. A service that has gone
 //! closes the channel: a request that could not be sent is tried once more on a new channel, one
 //! that was sent is not repeated.
 
@@ -24,6 +24,11 @@ pub(crate) const fn buffer() -> Buffer {
 }
 
 static NEXT_ID: AtomicU32 = AtomicU32::new(0);
+
+/// Requests of [`tell`] since the last call that waited: their replies are in the channel.
+static UNREAD: AtomicU32 = AtomicU32::new(0);
+/// Far fewer than the replies that a channel holds: the one of a call that waits must not be lost.
+const MAX_UNREAD: u32 = 16;
 
 /// Asks; a failed reply is an error.
 pub(crate) fn call<'a>(
@@ -70,6 +75,7 @@ pub(crate) fn exchange<'a>(
     let (channel, id) = send_on_channel(&held, request, fds, buf)?;
     match await_reply(channel, id, buf, cloexec) {
         Ok((len, fd)) => {
+            UNREAD.store(0, Ordering::Relaxed);
             drop(held);
             Ok((parse(buf.get(..len).unwrap_or(&[])), fd))
         }
@@ -79,6 +85,16 @@ pub(crate) fn exchange<'a>(
         }
         Err(Failure::FdLost) => Err(Errno::EMFILE),
     }
+}
+
+/// Asks for what cannot be refused, and does not wait: the channel keeps the order, and the fd in the
+/// record keeps the socket open until it was served. The next call that waits drops the reply.
+pub(crate) fn tell(request: &Request<'_>, fds: &[c_int], buf: &mut Buffer) -> Result<(), Errno> {
+    if UNREAD.fetch_add(1, Ordering::Relaxed) >= MAX_UNREAD {
+        return call(request, fds, buf).map(|_| ());
+    }
+    let held = Held::take();
+    send_on_channel(&held, request, fds, buf).map(|_| ())
 }
 
 /// Sends a request whose reply comes elsewhere: on the second fd.

@@ -195,10 +195,11 @@ pub(crate) unsafe fn set(
         Err(errno) => return Detour::Failed(errno),
     };
     let bytes = bytes.get(..size).unwrap_or(&[]);
+    let waits = !is_certain(level, name, bytes) || !is_private(socket.state);
     match owner {
         Owner::Library => hidden(name, bytes).into(),
-        Owner::Service => tell(fd, level, name, bytes).into(),
-        Owner::Both | Owner::Kernel => both(fd, level, name, bytes).into(),
+        Owner::Service => tell(fd, level, name, bytes, waits).into(),
+        Owner::Both | Owner::Kernel => both(fd, level, name, bytes, waits).into(),
     }
 }
 
@@ -259,9 +260,33 @@ fn hidden(name: c_int, value: &[u8]) -> Result<c_int, Errno> {
     }
 }
 
-fn both(fd: c_int, level: c_int, name: c_int, value: &[u8]) -> Result<c_int, Errno> {
+/// Options that the service cannot refuse once the kernel has taken them, or that any number is good
+/// for: every server and client sets them on every connection, so it is not waited for the answer.
+fn is_certain(level: c_int, name: c_int, value: &[u8]) -> bool {
+    match (level, name) {
+        (abi::SOL_SOCKET, name) => matches!(
+            name,
+            abi::SO_REUSEADDR
+                | abi::SO_KEEPALIVE
+                | abi::SO_RCVTIMEO
+                | abi::SO_SNDTIMEO
+                | abi::SO_RCVTIMEO_NEW
+                | abi::SO_SNDTIMEO_NEW
+        ),
+        (abi::IPPROTO_TCP, abi::TCP_NODELAY) => value.len() >= size_of::<c_int>(),
+        _ => false,
+    }
+}
+
+/// Whether what comes of an option is seen by later requests only, which are served in order. What a
+/// listener's sockets inherit is in its mark, which the next accept reads.
+fn is_private(state: SocketState) -> bool {
+    matches!(state, SocketState::Fresh | SocketState::Connected)
+}
+
+fn both(fd: c_int, level: c_int, name: c_int, value: &[u8], waits: bool) -> Result<c_int, Errno> {
     set_native(fd, level, name, value)?;
-    match tell(fd, level, name, value) {
+    match tell(fd, level, name, value, waits) {
         // The kernel's half is done; without a service there is no other.
         Err(Errno::ENETDOWN | Errno::ENOPROTOOPT) => Ok(0),
         answer => answer,
@@ -281,10 +306,14 @@ fn set_native(fd: c_int, level: c_int, name: c_int, value: &[u8]) -> Result<c_in
     unsafe { sys::call(sys::nr::SETSOCKOPT, args) }
 }
 
-fn tell(fd: c_int, level: c_int, name: c_int, value: &[u8]) -> Result<c_int, Errno> {
+fn tell(fd: c_int, level: c_int, name: c_int, value: &[u8], waits: bool) -> Result<c_int, Errno> {
     let mut buf = rpc::buffer();
     let request = Request::SetSockOpt { level, name, value };
-    rpc::call(&request, &[fd], &mut buf).map(|_| 0)
+    if waits {
+        rpc::call(&request, &[fd], &mut buf).map(|_| 0)
+    } else {
+        rpc::tell(&request, &[fd], &mut buf).map(|()| 0)
+    }
 }
 
 pub(crate) fn ask(

@@ -97,7 +97,7 @@ pub(crate) fn copy_all(old: &Socket, new: c_int) {
             continue;
         }
         let _ = if is_ours {
-            tell(new, level, name, &value)
+            tell(new, level, name, &value, true)
         } else {
             set_native(new, level, name, &value)
         };
@@ -117,7 +117,7 @@ fn tell_native_all(fd: c_int) {
         };
         let value = value.get(..len).unwrap_or(&[]);
         if !default.starts_with(value) {
-            let _ = tell(fd, abi::SOL_SOCKET, name, value);
+            let _ = tell(fd, abi::SOL_SOCKET, name, value, true);
         }
     }
 }
@@ -129,6 +129,7 @@ pub(crate) fn reset_on_close(fd: c_int) {
         abi::SOL_SOCKET,
         abi::SO_LINGER,
         &[1, 0, 0, 0, 0, 0, 0, 0],
+        true,
     );
 }
 
