@@ -195,7 +195,9 @@ proptest! {
         let done = pair.drive(|pair| there.pump(pair) & back.pump(pair));
         prop_assert!(done, "stuck: {} of {up}, {} of {down}", there.read, back.read);
         let took = (pair.now - start).total_millis();
-        prop_assert!(took < 60_000 + (up + down) / 2 * (if loss > 0.1 { 6 } else { 3 }), "{took} ms");
+        // A quarter lost each way: a few segments lost eight times in a row, at up to 120 s a timeout, are likely.
+        let most = if loss > 0.1 { 600_000 + (up + down) * 3 } else { 60_000 + (up + down) / 2 * 3 };
+        prop_assert!(took < most, "{took} ms");
         pair.a.stack.close(a);
         pair.b.stack.close(b);
         pair.faults(Fault::default());
