@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeHost, netconNetwork, removeAll, vethNetwork } from './lib/networks.mjs';
 import { run, start, stopAll, until } from './lib/processes.mjs';
-import { cell, commit, describeMachine, median, writePage } from './lib/report.mjs';
+import { commit, describeMachine, writePage } from './lib/report.mjs';
+import { cell, median } from './lib/statistics.mjs';
 
 const LOGINS = Number(process.argv.find((arg) => /^\d+$/.test(arg)) ?? 20);
 const WARM_UP = 2;

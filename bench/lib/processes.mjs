@@ -5,12 +5,14 @@
 
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inGroup } from './accounts.mjs';
 
 const running = new Set();
 
-/** Starts a program that stays. Its output is kept for error messages. */
-export function start(argv, options = {}) {
-  const child = spawn(argv[0], argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+/** Starts a program that stays; `group` counts what it uses (accounts.mjs). Its output is kept for error messages. */
+export function start(argv, { group, ...options } = {}) {
+  const [command, ...args] = inGroup(group, argv);
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   const program = { argv, child, out: '', err: '', ended: false };
   running.add(program);
   child.stdout.on('data', (data) => {
@@ -36,8 +38,8 @@ export function start(argv, options = {}) {
 }
 
 /** Runs a program to its end; its standard output. Throws if it fails or takes longer than `seconds`. */
-export async function run(argv, seconds = 30) {
-  const program = start(argv);
+export async function run(argv, seconds = 30, options = {}) {
+  const program = start(argv, options);
   const late = sleep(seconds * 1000, 'late', { ref: false });
   const result = await Promise.race([program.done, late]);
   if (result === 'late') {

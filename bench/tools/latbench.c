@@ -2,6 +2,8 @@
  *
  *   latbench server PORT                        echo server: epoll, one thread
  *   latbench pingpong HOST PORT SECONDS SIZE    SIZE bytes there and back on one connection
+ *   latbench openloop HOST PORT SECONDS RATE    64 bytes there and back on one connection, RATE requests a second, whether or
+ *                                               not the ones before were answered; timed from when each was due
  *   latbench connections HOST PORT SECONDS      connect, 64 bytes there and back, the server closes; one after the other
  *
  * The server echoes what it reads and closes after a message that begins with 'C', so that TIME-WAIT stays on its side.
@@ -9,11 +11,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -89,9 +93,9 @@ static int compare(const void *a, const void *b)
 static void report(uint32_t *samples, size_t n, uint64_t elapsed, unsigned errors)
 {
     qsort(samples, n, sizeof *samples, compare);
-    printf("{\"count\":%zu,\"perSecond\":%.1f,\"p50Us\":%.2f,\"p99Us\":%.2f,\"errors\":%u}\n", n,
+    printf("{\"count\":%zu,\"perSecond\":%.1f,\"p50Us\":%.2f,\"p99Us\":%.2f,\"p999Us\":%.2f,\"errors\":%u}\n", n,
            (double)n * 1e9 / (double)elapsed, n ? samples[n / 2] / 1e3 : 0.0, n ? samples[n * 99 / 100] / 1e3 : 0.0,
-           errors);
+           n ? samples[n * 999 / 1000] / 1e3 : 0.0, errors);
 }
 
 static int pingpong(const struct sockaddr_in *to, double limit, size_t size)
@@ -115,6 +119,63 @@ static int pingpong(const struct sockaddr_in *to, double limit, size_t size)
         last = now;
     }
     report(samples, n, last - start, 0);
+    return 0;
+}
+
+/* Request i is due at start + i / rate. What could not be sent in time is late, and counts as such. */
+static int openloop(const struct sockaddr_in *to, double limit, double rate)
+{
+    static char buffer[MOST];
+    uint32_t *samples = malloc(SAMPLES * sizeof *samples);
+    int fd = dial(to);
+    if (fd < 0 || !samples)
+        die("connect");
+    memset(buffer, 'P', sizeof buffer);
+    for (int i = 0; i < WARM_UP; i++)
+        if (exchange(fd, buffer, MESSAGE))
+            die("exchange");
+    (void)prctl(PR_SET_TIMERSLACK, 1UL); /* Where the kernel has no such thing, as in gVisor, 50 us of slack remain. */
+    const double gap = 1e9 / rate;
+    const size_t total = (size_t)(limit * rate);
+    size_t wanted = 0, sent = 0, got = 0; /* octets */
+    size_t answered = 0;
+    const uint64_t start = nanoseconds();
+    uint64_t now = start;
+    while (answered < total) {
+        size_t due = (size_t)((double)(now - start) / gap) + 1;
+        wanted = (due < total ? due : total) * MESSAGE;
+        if (sent < wanted) {
+            size_t most = wanted - sent < sizeof buffer ? wanted - sent : sizeof buffer;
+            ssize_t n = send(fd, buffer, most, MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (n < 0 && errno != EAGAIN)
+                die("send");
+            sent += n > 0 ? (size_t)n : 0;
+        }
+        struct pollfd p = { .fd = fd, .events = (short)(POLLIN | (sent < wanted ? POLLOUT : 0)) };
+        struct timespec wait = { 10, 0 };
+        now = nanoseconds();
+        if (wanted < total * MESSAGE) {
+            uint64_t next = start + (uint64_t)((double)due * gap);
+            uint64_t left = next > now ? next - now : 0;
+            wait = (struct timespec){ (time_t)(left / 1000000000u), (long)(left % 1000000000u) };
+        }
+        int ready = ppoll(&p, 1, &wait, 0);
+        now = nanoseconds();
+        if (ready == 0 && wanted == total * MESSAGE) {
+            fputs("no answer in 10 s\n", stderr);
+            return 1;
+        }
+        if (!(p.revents & (POLLIN | POLLHUP | POLLERR)))
+            continue;
+        ssize_t n = recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN))
+            die("recv");
+        now = nanoseconds();
+        got += n > 0 ? (size_t)n : 0;
+        for (; answered < got / MESSAGE; answered++)
+            samples[answered] = (uint32_t)(now - start - (uint64_t)((double)answered * gap));
+    }
+    report(samples, answered, now - start, 0);
     return 0;
 }
 
@@ -197,10 +258,18 @@ int main(int argc, char **argv)
         if (size > 0 && size <= MOST)
             return pingpong(&to, atof(argv[4]), (size_t)size);
     }
+    if (argc == 6 && !strcmp(argv[1], "openloop")) {
+        struct sockaddr_in to = address(argv[2], argv[3]);
+        double seconds = atof(argv[4]), rate = atof(argv[5]);
+        if (seconds > 0 && rate > 0 && seconds * rate >= 1 && seconds * rate <= SAMPLES)
+            return openloop(&to, seconds, rate);
+    }
     if (argc == 5 && !strcmp(argv[1], "connections")) {
         struct sockaddr_in to = address(argv[2], argv[3]);
         return connections(&to, atof(argv[4]));
     }
-    fputs("usage: latbench server PORT | pingpong HOST PORT SECONDS SIZE | connections HOST PORT SECONDS\n", stderr);
+    fputs("usage: latbench server PORT | pingpong HOST PORT SECONDS SIZE | openloop HOST PORT SECONDS RATE |"
+          " connections HOST PORT SECONDS\n",
+          stderr);
     return 2;
 }
