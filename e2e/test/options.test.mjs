@@ -9,6 +9,7 @@ import { python } from '../lib/apps.mjs';
 import { Namespace } from '../lib/netns.mjs';
 import { optionsPage, parseOptions } from '../lib/options.mjs';
 import { BIN, E2E } from '../lib/paths.mjs';
+import { until } from '../lib/process.mjs';
 import { Service } from '../lib/service.mjs';
 
 const PAGE = `${E2E}../docs/options.md`;
@@ -83,7 +84,54 @@ except OSError as e:
     print(e.strerror)
 `;
 
+// A socket whose option was set and that is closed before the service has looked.
+const CLOSED_EARLY = `
+import select, socket, sys
+l = socket.create_server(('127.0.0.1', 0))
+c = socket.create_connection(l.getsockname())
+a, _ = l.accept()
+events = select.epoll()
+events.register(a, select.EPOLLIN)
+print('ready')
+sys.stdin.readline()
+a.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+a.close()
+print('closed')
+c.settimeout(10)
+print(c.recv(1))
+try:
+    c.send(b'x')
+except OSError:
+    pass
+print(events.poll(0.2))
+`;
+
+/** What the kernel sleeps on for the process. */
+const sleepsIn = (pid) => readFileSync(`/proc/${pid}/wchan`, 'utf8');
+
 describe('socket options that cannot be refused', () => {
+  test('leave no description behind that the program has closed', async () => {
+    const service = await Service.start(new Namespace({ loopback: false }), { args: ['--no-tap'] });
+    const program = service.start(python(), ['-u', '-c', CLOSED_EARLY], { stdio: ['pipe', 'pipe', 'pipe'] });
+    await program.says(/ready/);
+    process.kill(service.pid, 'SIGSTOP');
+    try {
+      program.child.stdin.end('go\n');
+      // close(2) waits for the service: in its epoll set the socket would live on in the record.
+      await until(
+        () => program.stdout.includes('closed') || /skb|unix/.test(sleepsIn(program.pid)),
+        10_000,
+        () => `neither closed nor waiting: ${sleepsIn(program.pid)}`,
+      );
+      assert.equal(program.stdout, 'ready\n');
+    } finally {
+      process.kill(service.pid, 'SIGCONT');
+    }
+    const status = await program.end();
+    assert.equal(status.stdout, "ready\nclosed\nb''\n[]\n", status.stderr);
+    await service.stop();
+  });
+
   test('do not wait for the service, and are served in order', async () => {
     const service = await Service.start(new Namespace({ loopback: false }), { args: ['--no-tap'] });
     const program = service.start(python(), ['-u', '-c', UNWAITED], { stdio: ['pipe', 'pipe', 'pipe'] });

@@ -61,6 +61,11 @@ pub(crate) fn ready(_: &Held) -> Result<c_int, Errno> {
     greet::open(pid).map(|fd| settle(fd, pid))
 }
 
+/// The fd of this process's channel, if it has one and has used it.
+pub(crate) fn current(_: &Held) -> Option<c_int> {
+    remembered().filter(|_| PID.load(Ordering::Relaxed) == sys::getpid())
+}
+
 /// Closes a channel whose service has gone, so that the next call opens another.
 pub(crate) fn forget(_: &Held, fd: c_int) {
     if remembered() == Some(fd) {

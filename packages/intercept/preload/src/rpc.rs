@@ -25,8 +25,10 @@ pub(crate) const fn buffer() -> Buffer {
 
 static NEXT_ID: AtomicU32 = AtomicU32::new(0);
 
-/// Requests of [`tell`] since the last call that waited: their replies are in the channel.
+/// Requests of [`tell`] since the last call that waited: their replies are, or will be, in the channel.
 static UNREAD: AtomicU32 = AtomicU32::new(0);
+/// The id of the last of them.
+static LAST_TOLD: AtomicU32 = AtomicU32::new(0);
 /// Far fewer than the replies that a channel holds: the one of a call that waits must not be lost.
 const MAX_UNREAD: u32 = 16;
 
@@ -88,13 +90,46 @@ pub(crate) fn exchange<'a>(
 }
 
 /// Asks for what cannot be refused, and does not wait: the channel keeps the order, and the fd in the
-/// record keeps the socket open until it was served. The next call that waits drops the reply.
+/// record keeps the socket open until it was served: before the program closes it, [`catch_up`]. The next
+/// call that waits drops the reply.
 pub(crate) fn tell(request: &Request<'_>, fds: &[c_int], buf: &mut Buffer) -> Result<(), Errno> {
-    if UNREAD.fetch_add(1, Ordering::Relaxed) >= MAX_UNREAD {
+    if UNREAD.load(Ordering::Relaxed) >= MAX_UNREAD {
         return call(request, fds, buf).map(|_| ());
     }
     let held = Held::take();
-    send_on_channel(&held, request, fds, buf).map(|_| ())
+    let (_, id) = send_on_channel(&held, request, fds, buf)?;
+    LAST_TOLD.store(id, Ordering::Relaxed);
+    UNREAD.fetch_add(1, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Waits until what was told is served, and with it no fd of this process is in a record any more.
+///
+/// A description that lives on in a record after the program has closed it is still in the program's
+/// epoll sets (epoll(7), questions and answers): events would come for what is no fd any longer, and
+/// when the record's copy goes while epoll_wait(2) looks at it, the kernel releases the socket only when that
+/// call returns: nobody would be told of the close.
+pub(crate) fn catch_up() {
+    if !has_told() {
+        return;
+    }
+    let held = Held::take();
+    // What a parent has told is the parent's to wait for.
+    if let Some(channel) = channel::current(&held) {
+        let last = LAST_TOLD.load(Ordering::Relaxed);
+        let mut buf = buffer();
+        match await_reply(channel, last, &mut buf, true) {
+            Ok((_, fd)) => discard(fd),
+            Err(Failure::Channel) => channel::forget(&held, channel),
+            Err(Failure::FdLost) => {}
+        }
+        UNREAD.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Whether a record of [`tell`] may be unserved.
+pub(crate) fn has_told() -> bool {
+    UNREAD.load(Ordering::Relaxed) > 0
 }
 
 /// Sends a request whose reply comes elsewhere: on the second fd.

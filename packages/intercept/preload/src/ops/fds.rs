@@ -4,7 +4,7 @@ use core::ffi::c_int;
 
 use crate::detour::{Detour, Reason};
 use crate::errno::Errno;
-use crate::{channel, ranges, sys};
+use crate::{channel, identity, ranges, rpc, sys};
 
 /// Whether the program does not know of that fd.
 pub(crate) fn is_hidden(fd: c_int) -> bool {
@@ -22,7 +22,18 @@ fn hidden<T>(fd: c_int) -> Detour<T> {
 
 /// close(2)
 pub(crate) fn close(fd: c_int) -> Detour<c_int> {
-    hidden(fd)
+    let hidden = hidden(fd);
+    if matches!(hidden, Detour::Bypass(_)) {
+        before_closing(fd);
+    }
+    hidden
+}
+
+/// No record to the service may keep a socket of ours open that the program closes.
+fn before_closing(fd: c_int) {
+    if rpc::has_told() && identity::socket(fd).is_ok() {
+        rpc::catch_up();
+    }
 }
 
 /// fcntl(2), dup(2) and ioctl(2) on the channel.
@@ -38,11 +49,14 @@ pub(crate) fn duplicate(old: c_int, new: c_int) -> Detour<c_int> {
     if channel::is_channel(new) {
         channel::move_away(new);
     }
+    // What `new` was is closed (dup2(2)).
+    before_closing(new);
     Detour::Bypass(Reason::NotOurs)
 }
 
 /// close_range(2), around the channel.
 pub(crate) fn close_range(first: u32, last: u32, flags: u32) -> Detour<c_int> {
+    rpc::catch_up();
     let keep = channel::within(first, last).map(c_int::cast_unsigned);
     if keep.is_none() {
         return Detour::Bypass(Reason::NotOurs);
