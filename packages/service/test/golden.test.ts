@@ -41,6 +41,9 @@ const requests: Record<string, Request> = {
   'resolve.search': { op: 'Resolve', question: { kind: 'Search', class: 1, type: 15, name: 'example' } },
   'resolve.families': { op: 'Resolve', question: { kind: 'Families' } },
   'resolve.order': { op: 'Resolve', question: { kind: 'Order', addresses: ['192.0.2.7'] } },
+  ready: { op: 'Ready', family: 6, more: 8, channel: 1000 },
+  dial: { op: 'Dial', addr: v4, fd: 5 },
+  nodelay: { op: 'NoDelay', id: 9, token: 0x0102030405060708n, on: true },
 };
 
 const replies: Record<string, Omit<Reply, 'id'>> = {
@@ -90,6 +93,7 @@ const replies: Record<string, Omit<Reply, 'id'>> = {
     },
   },
   resolve: { op: 'Resolve', status: 0, body: { kind: 'Part', more: true, bytes: Uint8Array.of(1, 2, 3) } },
+  ready: { op: 'Ready', status: 0, body: { kind: 'Value', value: Uint8Array.of(0, 9, 0, 0, 1) } },
 };
 
 const golden = new Map(

@@ -91,6 +91,7 @@ pub(crate) const AT_FDCWD: c_int = -100;
 pub(crate) const AT_EMPTY_PATH: c_int = 0x1000;
 
 pub(crate) const F_DUPFD: c_int = 0;
+pub(crate) const F_DUPFD_CLOEXEC: c_int = 1030;
 pub(crate) const F_GETFD: c_int = 1;
 pub(crate) const F_GETFL: c_int = 3;
 pub(crate) const F_SETFL: c_int = 4;

@@ -66,6 +66,11 @@ pub(crate) fn current(_: &Held) -> Option<c_int> {
     remembered().filter(|_| PID.load(Ordering::Relaxed) == sys::getpid())
 }
 
+/// The number of this process's channel, or -1.
+pub(crate) fn number() -> c_int {
+    FD.load(Ordering::Relaxed)
+}
+
 /// Closes a channel whose service has gone, so that the next call opens another.
 pub(crate) fn forget(_: &Held, fd: c_int) {
     if remembered() == Some(fd) {
@@ -140,6 +145,15 @@ fn first_home() -> c_int {
 fn home_below(limit: u64) -> c_int {
     let limit = c_int::try_from(limit).unwrap_or(c_int::MAX);
     limit.saturating_sub(HOME_LEN).clamp(3, HOME)
+}
+
+/// Moves an fd of the library's own, close-on-exec, out of the program's way.
+pub(crate) fn move_up(fd: c_int) -> Result<c_int, Errno> {
+    // Half-way up, so that there is room also where the limit is near the channel's place.
+    let low = c_int::try_from(sys::fd_limit() / 2).unwrap_or(c_int::MAX);
+    let moved = sys::fcntl(fd, abi::F_DUPFD_CLOEXEC, low.min(HOME + HOME_LEN));
+    let _ = sys::close(fd);
+    moved
 }
 
 /// Moves a fresh channel to its place, marks and remembers it.

@@ -76,6 +76,22 @@ pub(crate) fn name_in(address: &[u8]) -> Option<SocketName> {
 pub(crate) const UNIX_LEN: usize = 110;
 const _: () = assert!(NAME_LEN + 2 <= UNIX_LEN);
 
+/// Writes `struct sockaddr_un`; `None` if the path doesn't fit (unix(7): 108 bytes).
+pub(crate) fn unix_address(path: &[u8], out: &mut [u8; UNIX_LEN]) -> Option<usize> {
+    let room = out.len().checked_sub(2)?.checked_sub(1)?;
+    if path.is_empty() || path.len() > room {
+        return None;
+    }
+    let family = abi::AF_UNIX.to_ne_bytes();
+    let fields = family.into_iter().chain(path.iter().copied()).chain([0]);
+    let mut len = 0;
+    for (to, from) in out.iter_mut().zip(fields) {
+        *to = from;
+        len += 1;
+    }
+    Some(len)
+}
+
 /// The identity in the fd's own name (connected by connect) or its peer's (accepted).
 pub(crate) fn name_of(fd: c_int) -> Option<SocketName> {
     name_by(sys::nr::GETSOCKNAME, fd).or_else(|| name_by(sys::nr::GETPEERNAME, fd))

@@ -26,6 +26,7 @@ mod lock;
 mod message;
 mod ops;
 mod ranges;
+mod ready;
 mod real;
 mod resolve;
 mod rpc;

@@ -6,7 +6,7 @@
 //! up in the constructor: dlsym(3) is not async-signal-safe.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::errno;
 use crate::sys;
@@ -61,11 +61,45 @@ const CALLS: [(&CStr, usize); 13] = [
 
 static NEXT: [AtomicUsize; CALLS.len()] = [const { AtomicUsize::new(0) }; CALLS.len()];
 
+/// Where pthread_atfork(3) is: glibc has it as a function of the caller's library, above `__register_atfork`.
+static AT_FORK: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
+static FORK_SEEN: AtomicBool = AtomicBool::new(false);
+
+type Handler = Option<extern "C" fn()>;
+type RegisterAtFork = unsafe extern "C" fn(Handler, Handler, Handler, *const c_void) -> c_int;
+
+/// Has `child` called in the child of every fork(3) from now on; false where libc has no such thing. Once for a
+/// process and its descendants: they inherit it.
+pub(crate) fn at_fork(child: extern "C" fn()) -> bool {
+    let [glibc, musl] = &AT_FORK;
+    let address = match glibc.load(Ordering::Relaxed) {
+        0 => musl.load(Ordering::Relaxed),
+        found => found,
+    };
+    if address == 0 {
+        return false;
+    }
+    if FORK_SEEN.swap(true, Ordering::Relaxed) {
+        return true;
+    }
+    // SAFETY: the address is `__register_atfork` of glibc, or pthread_atfork(3), which ignores the fourth.
+    let register = unsafe { core::mem::transmute::<usize, RegisterAtFork>(address) };
+    // SAFETY: `child` lives as long as the library, which is never unloaded; without a handle of the library
+    // that registers nothing takes the handler away.
+    unsafe { register(None, None, Some(child), core::ptr::null()) == 0 }
+}
+
 type Function = unsafe extern "C" fn(usize, usize, usize, usize, usize, usize) -> isize;
 
 /// Looks the functions of [`Call`] up.
 pub(crate) fn resolve() {
     for ((name, _), slot) in CALLS.iter().zip(&NEXT) {
+        slot.store(next(name) as usize, Ordering::Relaxed);
+    }
+    for (name, slot) in [c"__register_atfork", c"pthread_atfork"]
+        .iter()
+        .zip(&AT_FORK)
+    {
         slot.store(next(name) as usize, Ordering::Relaxed);
     }
 }

@@ -73,13 +73,35 @@ pub(crate) fn exchange<'a>(
     buf: &'a mut Buffer,
     cloexec: bool,
 ) -> Result<Answer<'a>, Errno> {
+    let (reply, [fd, extra @ ..]) = exchange_fds(request, fds, buf, cloexec)?;
+    extra.into_iter().for_each(discard);
+    Ok((reply, fd))
+}
+
+/// The same with all the fds that came, close-on-exec.
+pub(crate) fn exchange_pair<'a>(
+    request: &Request<'_>,
+    fds: &[c_int],
+    buf: &'a mut Buffer,
+) -> Result<(Result<Reply<'a>, Errno>, Fds), Errno> {
+    exchange_fds(request, fds, buf, true)
+}
+
+type Fds = [Option<c_int>; sys::MAX_FDS];
+
+fn exchange_fds<'a>(
+    request: &Request<'_>,
+    fds: &[c_int],
+    buf: &'a mut Buffer,
+    cloexec: bool,
+) -> Result<(Result<Reply<'a>, Errno>, Fds), Errno> {
     let held = Held::take();
     let (channel, id) = send_on_channel(&held, request, fds, buf)?;
     match await_reply(channel, id, buf, cloexec) {
-        Ok((len, fd)) => {
+        Ok((len, fds)) => {
             UNREAD.store(0, Ordering::Relaxed);
             drop(held);
-            Ok((parse(buf.get(..len).unwrap_or(&[])), fd))
+            Ok((parse(buf.get(..len).unwrap_or(&[])), fds))
         }
         Err(Failure::Channel) => {
             channel::forget(&held, channel);
@@ -114,12 +136,12 @@ pub(crate) fn catch_up() {
         return;
     }
     let held = Held::take();
-    // What a parent has told is the parent's to wait for.
-    if let Some(channel) = channel::current(&held) {
+    // What a parent has told is the parent's to wait for; another thread may have read it all meanwhile.
+    if let Some(channel) = channel::current(&held).filter(|_| has_told()) {
         let last = LAST_TOLD.load(Ordering::Relaxed);
         let mut buf = buffer();
         match await_reply(channel, last, &mut buf, true) {
-            Ok((_, fd)) => discard(fd),
+            Ok((_, fds)) => fds.into_iter().for_each(discard),
             Err(Failure::Channel) => channel::forget(&held, channel),
             Err(Failure::FdLost) => {}
         }
@@ -130,6 +152,12 @@ pub(crate) fn catch_up() {
 /// Whether a record of [`tell`] may be unserved.
 pub(crate) fn has_told() -> bool {
     UNREAD.load(Ordering::Relaxed) > 0
+}
+
+/// Sends a request that has no answer.
+pub(crate) fn say(request: &Request<'_>) -> Result<(), Errno> {
+    let mut buf = buffer();
+    post(request, &[], &mut buf)
 }
 
 /// Sends a request whose reply comes elsewhere: on the second fd.
@@ -175,8 +203,8 @@ pub(crate) fn receive(
     id: u32,
     buf: &mut Buffer,
 ) -> Result<(u32, Reply<'_>), Errno> {
-    let (len, fd) = await_reply(channel, id, buf, true).map_err(|_| Errno::ENETDOWN)?;
-    discard(fd);
+    let (len, fds) = await_reply(channel, id, buf, true).map_err(|_| Errno::ENETDOWN)?;
+    fds.into_iter().for_each(discard);
     let record = buf.get(..len).unwrap_or(&[]);
     let (_, _, status, reply) = Reply::decode(record).map_err(|_| Errno::EPROTO)?;
     Ok((status, reply))
@@ -221,7 +249,7 @@ fn await_reply(
     id: u32,
     buf: &mut Buffer,
     cloexec: bool,
-) -> Result<(usize, Option<c_int>), Failure> {
+) -> Result<(usize, Fds), Failure> {
     loop {
         let received = match sys::recv_with_fds(channel, buf, cloexec) {
             Ok(received) if received.len > 0 => received,
@@ -229,20 +257,19 @@ fn await_reply(
             Err(Errno::EINTR) => continue,
             Ok(_) | Err(_) => return Err(Failure::Channel),
         };
-        let [fd, extra] = received.fds.map(|fd| (fd >= 0).then_some(fd));
-        discard(extra);
+        let fds = received.fds.map(|fd| (fd >= 0).then_some(fd));
         let record = buf.get(..received.len).unwrap_or(&[]);
         let is_ours = matches!(netcon_wire::Header::decode(record),
             Ok((header, _)) if header.is_reply && header.id == id);
         if !is_ours {
-            discard(fd);
+            fds.into_iter().for_each(discard);
             continue;
         }
         if received.fds_lost {
-            discard(fd);
+            fds.into_iter().for_each(discard);
             return Err(Failure::FdLost);
         }
-        return Ok((received.len, fd));
+        return Ok((received.len, fds));
     }
 }
 

@@ -377,7 +377,7 @@ pub(crate) fn futex_wake(word: &AtomicU32) {
 }
 
 /// Most fds that travel with one message.
-pub(crate) const MAX_FDS: usize = 2;
+pub(crate) const MAX_FDS: usize = netcon_wire::MAX_READY;
 const CMSG_HEADER: usize = 16;
 
 /// A control message buffer with room for [`MAX_FDS`] fds (cmsg(3)): length, level, type, fds.
@@ -443,6 +443,19 @@ pub(crate) struct Received {
 
 /// recvmsg(2) of one record.
 pub(crate) fn recv_with_fds(fd: c_int, buf: &mut [u8], cloexec: bool) -> Result<Received, Errno> {
+    recv_record(fd, buf, cloexec, 0)
+}
+
+/// The same of a record that is there, or `EAGAIN`.
+pub(crate) fn try_recv_with_fds(
+    fd: c_int,
+    buf: &mut [u8],
+    cloexec: bool,
+) -> Result<Received, Errno> {
+    recv_record(fd, buf, cloexec, abi::MSG_DONTWAIT)
+}
+
+fn recv_record(fd: c_int, buf: &mut [u8], cloexec: bool, flags: c_int) -> Result<Received, Errno> {
     let mut control = Control::new();
     let mut iov = Iovec {
         base: buf.as_mut_ptr().cast::<c_void>(),
@@ -451,7 +464,7 @@ pub(crate) fn recv_with_fds(fd: c_int, buf: &mut [u8], cloexec: bool) -> Result<
     let mut msg = plain_message(&mut iov);
     msg.control = (&raw mut control).cast::<c_void>();
     msg.controllen = size_of::<Control>();
-    let flags = if cloexec { abi::MSG_CMSG_CLOEXEC } else { 0 };
+    let flags = flags | if cloexec { abi::MSG_CMSG_CLOEXEC } else { 0 };
     let args = [int(fd), &raw mut msg as usize, int(flags), 0, 0, 0];
     // SAFETY: the kernel writes `iov` and `control` within the lengths given.
     let len = check(unsafe { syscall6(nr::RECVMSG, args) })?.cast_unsigned();

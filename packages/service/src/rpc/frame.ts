@@ -27,6 +27,9 @@ export const Op = {
   Accepted: 13,
   Interface: 14,
   Resolve: 15,
+  Ready: 16,
+  NoDelay: 17,
+  Dial: 18,
 } as const;
 
 export type OpName = keyof typeof Op;

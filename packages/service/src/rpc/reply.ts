@@ -133,12 +133,15 @@ function read(op: OpName, status: number, r: Reader): ReplyBody {
         peer: readAddr(r),
       };
     case 'GetSockOpt':
+    case 'Ready':
       return { kind: 'Value', value: r.sized(MAX_OPTION_LEN) };
     case 'Interface':
       return { kind: 'Interface', ...readInterface(r) };
     case 'SetSockOpt':
     case 'Shutdown':
     case 'Accepted':
+    case 'NoDelay':
+    case 'Dial':
       return { kind: 'Done' };
     case 'Resolve':
       return { kind: 'Part', more: r.u8() !== 0, bytes: r.sized(MAX_PART) };

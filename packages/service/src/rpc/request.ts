@@ -7,6 +7,7 @@ import { type Question, readQuestion, writeQuestion } from './question.js';
 export const MAX_PROGRAM_LEN = 64;
 /** Longest option value, bytes. */
 export const MAX_OPTION_LEN = 512;
+const LOW = 0xffff_ffffn;
 
 /** What a program asks of the service; file descriptors travel beside the frame. */
 export type Request =
@@ -20,7 +21,10 @@ export type Request =
   | { op: 'SetSockOpt'; level: number; name: number; value: Uint8Array }
   | { op: 'Shutdown'; how: number }
   | { op: 'Interface'; position: number }
-  | { op: 'Resolve'; question: Question };
+  | { op: 'Resolve'; question: Question }
+  | { op: 'Ready'; family: Family; more: number; channel: number }
+  | { op: 'Dial'; addr: SockAddr; fd: number }
+  | { op: 'NoDelay'; id: number; token: bigint; on: boolean };
 
 /** The frame of a request. */
 export function encodeRequest(id: number, request: Request): Uint8Array {
@@ -76,6 +80,21 @@ function write(w: Writer, request: Request): void {
     case 'Resolve':
       writeQuestion(w, request.question);
       break;
+    case 'Ready':
+      writeFamily(w, request.family);
+      w.u8(request.more);
+      w.i32(request.channel);
+      break;
+    case 'Dial':
+      writeAddr(w, request.addr);
+      w.i32(request.fd);
+      break;
+    case 'NoDelay':
+      w.u32(request.id);
+      w.u32(Number(request.token & LOW));
+      w.u32(Number(request.token >> 32n));
+      w.u8(request.on ? 1 : 0);
+      break;
     case 'Map':
     case 'GetSockName':
     case 'GetPeerName':
@@ -110,6 +129,14 @@ function read(op: OpName, r: Reader): Request {
       return { op, position: r.u8() };
     case 'Resolve':
       return { op, question: readQuestion(r) };
+    case 'Ready':
+      return { op, family: readFamily(r), more: r.u8(), channel: r.i32() };
+    case 'Dial':
+      return { op, addr: readAddr(r), fd: r.i32() };
+    case 'NoDelay': {
+      const [id, low, high] = [r.u32(), r.u32(), r.u32()];
+      return { op, id, token: (BigInt(high) << 32n) | BigInt(low), on: r.u8() !== 0 };
+    }
     case 'Map':
     case 'GetSockName':
     case 'GetPeerName':

@@ -6,7 +6,6 @@
 //! counted in the stack's backlog, and is offered again with a growing pause.
 
 use std::collections::VecDeque;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use netcon_stack::PcbId;
@@ -298,6 +297,9 @@ impl Engine {
         if let Some(index) = socket.record {
             self.records.clear(index);
         }
+        if socket.is_ready {
+            self.lying_ready -= 1;
+        }
         if let Some(pcb) = socket.pcb {
             self.stack.close(pcb);
         }
@@ -311,10 +313,12 @@ impl Engine {
                 }
                 self.native.remove(&listener.path);
             }
-            Role::Stream(stream) => {
-                let _ = self.epoll.delete(stream.end.as_fd());
-            }
-            Role::Idle | Role::Waiting { .. } | Role::Filled { .. } | Role::Ended => {}
+            // Nobody else holds our end: closed, it leaves the epoll set.
+            Role::Stream(_)
+            | Role::Idle
+            | Role::Waiting { .. }
+            | Role::Filled { .. }
+            | Role::Ended => {}
         }
     }
 }

@@ -201,6 +201,9 @@ impl Engine {
             return;
         };
         let _ = self.epoll.delete(session.channel.as_fd());
+        if let Some(ready) = session.ready {
+            self.drop_ready(ready);
+        }
         if let Some(index) = session.record {
             self.records.clear(index);
         }

@@ -69,7 +69,11 @@ impl Engine {
     }
 
     /// The state decides what connect(2) means; `None`: the handshake has been started.
-    fn begin_connect(&mut self, key: SocketKey, to: SockAddr) -> Result<Option<Answer>, Failure> {
+    pub(crate) fn begin_connect(
+        &mut self,
+        key: SocketKey,
+        to: SockAddr,
+    ) -> Result<Option<Answer>, Failure> {
         let socket = self.table.get_mut(key).ok_or(Failure(EIO))?;
         match (socket.state, &socket.role) {
             (SocketState::Fresh, Role::Idle) => {}
@@ -157,7 +161,7 @@ impl Engine {
         self.set_state(key, SocketState::Connecting, Some(&program));
         if let Some(socket) = self.table.get_mut(key) {
             socket.role = Role::Filled {
-                program,
+                program: Some(program),
                 end,
                 send_buffer,
             };
@@ -173,7 +177,7 @@ impl Engine {
     }
 
     /// The native side failed: the network side must not stay behind.
-    fn give_up(&mut self, key: SocketKey, why: &io::Error) -> Failure {
+    pub(crate) fn give_up(&mut self, key: SocketKey, why: &io::Error) -> Failure {
         if let Some(pcb) = self.table.set_pcb(key, None) {
             self.stack.abort(pcb);
         }
@@ -218,9 +222,12 @@ impl Engine {
                 send_buffer,
             } => {
                 // The mark first: once writable, the program may look at it.
-                self.set_state(key, SocketState::Connected, Some(&program));
-                let fill = self.native.fill;
-                match native::release(program.as_fd(), end.as_fd(), fill, send_buffer) {
+                self.set_state(key, SocketState::Connected, program.as_ref());
+                if program.is_none() {
+                    let _ = self.epoll.delete(end.as_fd());
+                }
+                let restore = program.as_ref().map(|p| (p.as_fd(), send_buffer));
+                match native::release(restore, end.as_fd(), self.native.fill) {
                     Ok(()) => self.become_stream(key, end),
                     Err(e) => drop(self.give_up(key, &e)),
                 }
@@ -266,7 +273,7 @@ impl Engine {
             }
             Role::Filled { program, end, .. } => {
                 socket.error = Some(errno);
-                self.set_state(key, SocketState::Failed, Some(&program));
+                self.set_state(key, SocketState::Failed, program.as_ref());
                 if let Some(pcb) = self.table.set_pcb(key, None) {
                     self.stack.close(pcb);
                 }
@@ -293,6 +300,16 @@ impl Engine {
                 drop(reply_to);
                 // A failure is in the socket's state for the program's next call.
                 let _ = self.begin_filled(key, program);
+            }
+            Role::Filled {
+                program: None, end, ..
+            } => {
+                // Nobody holds it any more.
+                let _ = self.epoll.delete(end.as_fd());
+                if let Some(pcb) = self.table.set_pcb(key, None) {
+                    self.stack.abort(pcb);
+                }
+                self.remove_socket(key);
             }
             other @ (Role::Idle
             | Role::Listener(_)

@@ -14,8 +14,8 @@ use std::sync::mpsc::Receiver;
 use netcon_link::Link;
 use netcon_stack::{Cidr, Instant, RxMeta, Stack};
 use netcon_sys::clock::monotonic_micros;
-use netcon_sys::epoll::{EDGE_ALL, Epoll, LEVEL_IN, Ready, Waker};
-use netcon_sys::process::random_u64;
+use netcon_sys::epoll::{EDGE_IN, Epoll, LEVEL_IN, Ready, Waker};
+use netcon_sys::process::{RandomPool, random_u64};
 use netcon_wire::Interface;
 use rustc_hash::FxHashMap;
 
@@ -29,7 +29,7 @@ use crate::links::{LinkSink, SlabRings, open_link};
 use crate::native::Native;
 use crate::questions::{AskedQuestion, Questions};
 use crate::records::{Record, Records};
-use crate::sessions::{Hello, Sessions};
+use crate::sessions::{Hello, SessionId, Sessions};
 use crate::table::{Role, SocketKey, Table};
 use crate::token::Token;
 
@@ -92,6 +92,12 @@ pub struct Engine {
     pub(crate) dirty: VecDeque<SocketKey>,
     /// Listeners with connections that the program's queue had no room for.
     pub(crate) handoff_due: Vec<(i64, SocketKey)>,
+    /// Sessions that want sockets to lie ready, and how many.
+    pub(crate) fill_due: Vec<(SessionId, usize)>,
+    /// Entries that are not counted.
+    pub(crate) lying_ready: usize,
+    /// Random numbers, for many tokens at once.
+    pub(crate) random: RandomPool,
     /// Sockets of a session that has ended may be dead.
     pub(crate) reap_due: bool,
     pub(crate) reap_threshold: usize,
@@ -220,6 +226,9 @@ impl Engine {
             full_until: 0,
             dirty: VecDeque::new(),
             handoff_due: Vec::new(),
+            fill_due: Vec::new(),
+            lying_ready: 0,
+            random: RandomPool::default(),
             reap_due: false,
             reap_threshold: 256,
             now_micros,
@@ -277,6 +286,7 @@ impl Engine {
             self.reap();
         }
         self.move_bytes();
+        self.refill();
         Ok(())
     }
 
@@ -461,9 +471,11 @@ impl Engine {
         }
     }
 
+    /// Room to write is not asked for before a write has found too little: else every read of the
+    /// program's would wake us.
     pub(crate) fn register_stream(&self, end: &OwnedFd, key: SocketKey) -> io::Result<()> {
         self.epoll
-            .add(end.as_fd(), EDGE_ALL, Token::Stream(key).pack())
+            .add(end.as_fd(), EDGE_IN, Token::Stream(key).pack())
     }
 
     /// Resets every connection, so that no peer waits for an answer, and takes the names away.

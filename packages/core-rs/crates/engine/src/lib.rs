@@ -23,6 +23,7 @@ mod open;
 mod options;
 mod questions;
 mod readopt;
+mod ready;
 mod reap;
 mod records;
 mod rpc;

@@ -16,6 +16,7 @@ use netcon_wire::{Mark, SEND_BUFFER, SocketName};
 
 use crate::records;
 use crate::rpc::errno::{EIO, ENFILE};
+use crate::sessions::SessionId;
 
 /// The smallest SO_SNDBUF: the kernel raises it to SOCK_MIN_SNDBUF (socket(7)).
 const MIN_SEND_BUFFER: i32 = 1;
@@ -95,22 +96,42 @@ impl Native {
     ) -> io::Result<OwnedFd> {
         self.name(program, identity)?;
         unix::connect(program, Name::Path(&self.private_path))?;
-        let end = self.accept_from(identity)?;
+        let end = accept_from(self.private.as_fd(), identity)?;
         sockopt::refuse_rights(end.as_fd());
-        enlarge(end.as_fd());
         Ok(end)
     }
 
-    /// Our end of the connection from the socket of that name. An earlier one may be left in the
-    /// queue: where there was no descriptor left to accept it with.
-    fn accept_from(&self, identity: &SocketName) -> io::Result<OwnedFd> {
-        loop {
-            let end = unix::accept(self.private.as_fd())?;
-            let peer = unix::peer_name(end.as_fd()).ok();
-            if peer.and_then(|name| SocketName::decode(&name).ok()) == Some(*identity) {
-                return Ok(end);
-            }
-        }
+    /// Where programs of a session connect to.
+    pub(crate) fn session_path(&self, session: SessionId) -> PathBuf {
+        self.short.join(format!("s{:x}", session.0))
+    }
+
+    /// A listener of ours, and a descriptor by which it is reached.
+    pub(crate) fn listen_privately(
+        &self,
+        path: &Path,
+        backlog: i32,
+    ) -> io::Result<(OwnedFd, OwnedFd)> {
+        self.remove(path);
+        let listener = unix::socket(Kind::Stream, true)?;
+        unix::bind(listener.as_fd(), Name::Path(path))?;
+        // The program may have given up its rights by then; nobody else gets through the directory.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
+        unix::listen(listener.as_fd(), backlog)?;
+        Ok((listener, unix::open_name(path)?))
+    }
+
+    /// Names the program's description, which has connected to that listener; returns our end.
+    pub(crate) fn adopt(
+        &self,
+        program: BorrowedFd<'_>,
+        listener: BorrowedFd<'_>,
+        identity: &SocketName,
+    ) -> io::Result<OwnedFd> {
+        self.name(program, identity)?;
+        let end = accept_from(listener, identity)?;
+        sockopt::refuse_rights(end.as_fd());
+        Ok(end)
     }
 
     fn name(&self, fd: BorrowedFd<'_>, identity: &SocketName) -> io::Result<()> {
@@ -124,7 +145,6 @@ impl Native {
     pub(crate) fn offer(&self, path: &Path, identity: &SocketName) -> io::Result<OwnedFd> {
         let end = unix::socket(Kind::Stream, true)?;
         sockopt::refuse_rights(end.as_fd());
-        enlarge(end.as_fd());
         self.name(end.as_fd(), identity)?;
         unix::connect(end.as_fd(), Name::Path(path))?;
         Ok(end)
@@ -174,6 +194,18 @@ impl Native {
     }
 }
 
+/// Our end of the connection from the socket of that name. An earlier one may be left in the queue:
+/// where there was no descriptor left to accept it with, or its program has died.
+fn accept_from(listener: BorrowedFd<'_>, identity: &SocketName) -> io::Result<OwnedFd> {
+    loop {
+        let end = unix::accept(listener)?;
+        let peer = unix::peer_name(end.as_fd()).ok();
+        if peer.and_then(|name| SocketName::decode(&name).ok()) == Some(*identity) {
+            return Ok(end);
+        }
+    }
+}
+
 /// Makes the directory, or takes over that of a service that was killed: if it is our own, and nobody
 /// else could write to it. What else is there gives way.
 fn prepare(dir: &Path) -> io::Result<()> {
@@ -206,13 +238,14 @@ pub(crate) fn fill(program: BorrowedFd<'_>, bytes: usize) -> io::Result<i32> {
 /// Makes the program's end writable again: its buffer first, or its first write would be cut to
 /// the minimal one.
 pub(crate) fn release(
-    program: BorrowedFd<'_>,
+    restore: Option<(BorrowedFd<'_>, i32)>,
     end: BorrowedFd<'_>,
     bytes: usize,
-    send_buffer: i32,
 ) -> io::Result<()> {
-    // The kernel keeps twice what it is asked for (socket(7)).
-    sockopt::force_send_buffer(program, send_buffer / 2)?;
+    if let Some((program, send_buffer)) = restore {
+        // The kernel keeps twice what it is asked for (socket(7)).
+        sockopt::force_send_buffer(program, send_buffer / 2)?;
+    }
     let mut left = bytes;
     let mut scratch = [0; FILL.len()];
     while left > 0 {

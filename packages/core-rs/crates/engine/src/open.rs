@@ -38,6 +38,7 @@ impl Engine {
         family: Family,
         flags: u8,
     ) -> Result<Answer, Failure> {
+        self.ready_is_empty(session, family);
         self.admit_socket(session)?;
         let (token, now) = (self.token(), self.now_micros);
         let socket = self.table.insert(family, session, token, now);
@@ -70,12 +71,27 @@ impl Engine {
             return Err(Failure(EIO));
         };
         let datagrams = self.datagrams.as_ref().map_or(0, Datagrams::counted);
-        let all = self.table.len() + datagrams;
+        let all = self.table.len() - self.lying_ready + datagrams;
         Ok(all >= self.config.max_sockets || asker.sockets >= max_sockets)
     }
 
     /// A new native socket for an entry, marked.
     pub(crate) fn fresh_description(
+        &mut self,
+        key: SocketKey,
+        nonblocking: bool,
+    ) -> Result<OwnedFd, Failure> {
+        let fd = self.unmarked_description(key, nonblocking)?;
+        self.set_state(key, SocketState::Fresh, Some(&fd));
+        Ok(fd)
+    }
+
+    /// The same for one that whoever takes it marks.
+    pub(crate) fn bare_description(&mut self, key: SocketKey) -> Result<OwnedFd, Failure> {
+        self.unmarked_description(key, false)
+    }
+
+    fn unmarked_description(
         &mut self,
         key: SocketKey,
         nonblocking: bool,
@@ -90,7 +106,6 @@ impl Engine {
         native::enlarge(fd.as_fd());
         let cookie = sockopt::cookie(fd.as_fd()).map_err(|_| Failure(EIO))?;
         self.table.set_cookie(key, cookie);
-        self.set_state(key, SocketState::Fresh, Some(&fd));
         Ok(fd)
     }
 }

@@ -7,7 +7,7 @@ mod number;
 mod table;
 
 use netcon_stack::{Algorithm, Duration, KeepAlive, PcbOptions};
-use netcon_wire::{Family, SocketState};
+use netcon_wire::{Family, SEND_BUFFER, SocketState};
 
 use crate::options::level::{IP, IPV6, SOCKET, TCP};
 use crate::options::number::*;
@@ -21,7 +21,7 @@ pub(crate) mod level {
     pub(crate) const IPV6: i32 = 41;
 }
 
-pub(crate) use number::{SO_ERROR, TCP_INFO};
+pub(crate) use number::{SO_ERROR, TCP_INFO, TCP_NODELAY};
 
 const ENOPROTOOPT: u32 = 92;
 const EOPNOTSUPP: u32 = 95;
@@ -333,6 +333,14 @@ impl Options {
             64 => self.value(IP, IP_TTL),
             hops => hops,
         }
+    }
+
+    /// The send buffer of the program's description, as the kernel counts it.
+    pub(crate) fn send_buffer(&self) -> i32 {
+        /// SOCK_MIN_SNDBUF, include/net/sock.h.
+        const LEAST: i32 = 4608;
+        self.send_buffer
+            .map_or(2 * SEND_BUFFER, |bytes| doubled(bytes, LEAST))
     }
 
     /// What the stack must know.

@@ -9,10 +9,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use netcon_stack::{BindError, BindOptions, ListenError, PcbId};
 use netcon_sys::unix;
-use netcon_sys::{diag, process, sockopt};
+use netcon_sys::{diag, sockopt};
 use netcon_wire::{
-    CONNECT_DETACH, CONNECT_WAIT, Interface, MAX_FRAME, MapReply, Mark, Op, Reply, Request,
-    SockAddr, SocketName, SocketState,
+    CONNECT_DETACH, CONNECT_FILLED, CONNECT_RELEASE, CONNECT_WAIT, Interface, MAX_FRAME, MapReply,
+    Mark, Op, Reply, Request, SockAddr, SocketName, SocketState,
 };
 
 use crate::accept::{CHECK_AT, Listener};
@@ -44,7 +44,9 @@ pub(crate) mod errno {
     pub(crate) const EINPROGRESS: u32 = 115;
     pub(crate) const ESTALE: u32 = 116;
 }
-use errno::{EADDRINUSE, EBADF, EINVAL, EIO, ENFILE, ENODEV, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
+use errno::{
+    EADDRINUSE, EALREADY, EBADF, EINVAL, EIO, ENFILE, ENODEV, ENOTCONN, ENOTSOCK, EOPNOTSUPP,
+};
 
 /// The errno of a refused request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +102,21 @@ impl Engine {
             }
             return;
         }
+        if let Request::NoDelay { id, token, on } = request {
+            return self.set_no_delay(session, id, token, on);
+        }
+        if let Request::Dial { addr, fd } = request {
+            // What fails is the socket's to tell.
+            let _ = self.dial(session, fd, addr);
+            return;
+        }
+        if let Request::Ready {
+            more: more @ 1.., ..
+        } = request
+        {
+            self.fill_due.push((session, more.into()));
+            return;
+        }
         fds.reverse();
         let outcome = if fds_lost {
             self.counters.refused += 1;
@@ -152,6 +169,12 @@ impl Engine {
             let interface = found.ok_or(Failure(ENODEV))?;
             return Ok(Some(Answer::Interface(Box::new(*interface))));
         }
+        if let Request::Ready {
+            family, channel, ..
+        } = *request
+        {
+            return self.make_ready(session, family, channel, id);
+        }
         let program = fds.pop().ok_or(Failure(EBADF))?;
         let key = self
             .lookup(session, program.as_fd())
@@ -162,6 +185,16 @@ impl Engine {
             Request::Connect { addr, flags } => {
                 if flags & CONNECT_DETACH != 0 {
                     return Err(self.detach_wait(key));
+                }
+                if flags & CONNECT_RELEASE != 0 {
+                    self.release_connecting(key);
+                    drop(program);
+                    return Err(Failure(EALREADY));
+                }
+                if flags & CONNECT_FILLED != 0 {
+                    return self
+                        .connect_filled(session, key, program, addr)
+                        .map(|()| None);
                 }
                 let reply_to = fds.pop();
                 if reply_to.is_some() != (flags & CONNECT_WAIT != 0) {
@@ -185,7 +218,7 @@ impl Engine {
                 Answer::Value(value)
             }
             Request::SetSockOpt { level, name, value } => {
-                self.set_option(key, &program, level, name, value)?;
+                self.set_option(key, Some(&program), level, name, value)?;
                 Answer::Done
             }
             Request::Shutdown { .. } => self.shutdown(key)?,
@@ -194,6 +227,9 @@ impl Engine {
             | Request::Attach { .. }
             | Request::Socket { .. }
             | Request::Interface { .. }
+            | Request::Ready { .. }
+            | Request::NoDelay { .. }
+            | Request::Dial { .. }
             | Request::Resolve(_) => {
                 return Err(Failure(EOPNOTSUPP));
             }
@@ -203,7 +239,7 @@ impl Engine {
 
     /// The entry a description stands for: by cookie, or for an accepted socket that comes here
     /// for the first time, by the token in its peer's name, or as the heir of another service.
-    fn lookup(&mut self, session: SessionId, fd: BorrowedFd<'_>) -> Option<SocketKey> {
+    pub(crate) fn lookup(&mut self, session: SessionId, fd: BorrowedFd<'_>) -> Option<SocketKey> {
         let cookie = sockopt::cookie(fd).ok()?;
         if let Some(key) = self.table.by_cookie(cookie) {
             if let Some(socket) = self.table.get_mut(key)
@@ -211,6 +247,7 @@ impl Engine {
             {
                 socket.session = session;
             }
+            self.take_ready(key);
             return Some(key);
         }
         let accepted = self.lookup_accepted(fd, cookie);
@@ -227,9 +264,12 @@ impl Engine {
     }
 
     /// What makes a name ours: which service of this directory's this is, and 48 random bits.
-    pub(crate) fn token(&self) -> u64 {
+    pub(crate) fn token(&mut self) -> u64 {
         // getrandom(2) fails only for a bad pointer or before the kernel is seeded.
-        let random = process::random_u64().unwrap_or(self.now_micros.cast_unsigned());
+        let random = self
+            .random
+            .next_u64()
+            .unwrap_or(self.now_micros.cast_unsigned());
         u64::from(self.records.instance) << 48 | random >> 16
     }
 

@@ -8,6 +8,8 @@ use std::os::fd::OwnedFd;
 use netcon_sys::unix::Credentials;
 use rustc_hash::FxHashMap;
 
+use crate::ready::Ready;
+
 /// Counts up from 1; 0 is nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub u32);
@@ -53,6 +55,8 @@ pub(crate) struct Session {
     pub(crate) created_micros: i64,
     /// Where its process is noted for a restarted service.
     pub(crate) record: Option<u32>,
+    /// Sockets that lie ready for it, once it has asked.
+    pub(crate) ready: Option<Ready>,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +86,7 @@ impl Sessions {
                 sockets: 0,
                 created_micros: now_micros,
                 record: None,
+                ready: None,
             })
             .into_mut()
     }

@@ -92,7 +92,7 @@ impl Engine {
             connections: count(|r| matches!(r, Role::Stream(_))),
             listeners: count(|r| matches!(r, Role::Listener(_))),
             sessions: self.sessions.len(),
-            sockets: count(|r| !matches!(r, Role::Ended)),
+            sockets: count(|r| !matches!(r, Role::Ended)) - self.lying_ready,
             counters: [
                 ("turns", c.turns),
                 ("requests", c.requests),
@@ -130,7 +130,7 @@ impl Engine {
         let mut rows: Vec<SocketRow> = self
             .table
             .iter()
-            .filter(|s| !matches!(s.role, Role::Ended))
+            .filter(|s| !matches!(s.role, Role::Ended) && !s.is_ready)
             .map(|s| self.row(s))
             .collect();
         for (id, info) in self.stack.pcbs() {

@@ -7,9 +7,10 @@ use netcon_sys::unix;
 use netcon_wire::{Interface, LEVEL_NETCON, NETCON_OUTQ, NETCON_OUTQNSD};
 
 use crate::engine::{Engine, RING};
-use crate::options::{Facts, SO_ERROR, TCP_INFO, level};
+use crate::options::{Facts, SO_ERROR, TCP_INFO, TCP_NODELAY, level};
 use crate::rpc::Failure;
 use crate::rpc::errno::EIO;
+use crate::sessions::SessionId;
 use crate::table::{Role, Socket, SocketKey};
 use crate::tcp_info::tcp_info;
 
@@ -64,11 +65,44 @@ impl Engine {
             .map_err(Failure)
     }
 
+    /// `TCP_NODELAY` of a connection, named as its name has it.
+    pub(crate) fn set_no_delay(&mut self, session: SessionId, id: u32, token: u64, on: bool) {
+        let named = self.table.by_name(id, token);
+        let Some(key) = named.or_else(|| self.own_by_cookie(session, token)) else {
+            return;
+        };
+        self.take_ready(key);
+        // Any number is good for it, and a connection has it: it is not refused.
+        let _ = self.set_option(
+            key,
+            None,
+            level::TCP,
+            TCP_NODELAY,
+            &i32::from(on).to_ne_bytes(),
+        );
+    }
+
+    /// A socket without a name, by its cookie: what anybody could know counts for a session's own only, and
+    /// for those of the process it was forked from.
+    fn own_by_cookie(&self, session: SessionId, cookie: u64) -> Option<SocketKey> {
+        let key = self.table.by_cookie(cookie)?;
+        let owner = self.table.get(key)?.session;
+        let mut asker = Some(session);
+        // Bounded: a parent joined before its child.
+        while let Some(id) = asker {
+            if id == owner {
+                return Some(key);
+            }
+            asker = self.sessions.get(id).and_then(|s| s.parent);
+        }
+        None
+    }
+
     /// SETSOCKOPT; `program` is the description, whose mark says whether accept copies options.
     pub(crate) fn set_option(
         &mut self,
         key: SocketKey,
-        program: &OwnedFd,
+        program: Option<&OwnedFd>,
         level: i32,
         name: i32,
         value: &[u8],
@@ -87,7 +121,7 @@ impl Engine {
             self.stack.set_bind_options(pcb, self.bind_options(key));
         }
         if inherits != inherited {
-            self.set_state(key, state, Some(program));
+            self.set_state(key, state, program);
         }
         if self.table.get(key).is_some_and(|s| s.record.is_some()) {
             self.note(key);

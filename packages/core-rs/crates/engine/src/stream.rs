@@ -21,13 +21,15 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use netcon_stack::{Cause, PcbId, Stack};
-use netcon_sys::epoll::Ready;
+use netcon_sys::epoll::{EDGE_ALL, Ready};
 use netcon_sys::{peer, sockopt, unix};
 
 use crate::engine::Engine;
+use crate::native;
 use crate::rpc::errno::EPIPE;
 use crate::sessions::Sessions;
 use crate::table::{Role, Socket, SocketKey};
+use crate::token::Token;
 
 /// Most bytes moved for one socket and direction before the next socket's turn.
 const BUDGET: usize = 512 * 1024;
@@ -54,6 +56,8 @@ pub(crate) struct Stream {
     /// The program has closed, in a way that resets, just behind data that is still to be sent.
     parting: Option<Outcome>,
     queued: bool,
+    /// Our end's send buffer has its full size, and room in it is told.
+    awaits_room: bool,
 }
 
 impl Stream {
@@ -71,6 +75,7 @@ impl Stream {
             writes_fail: false,
             parting: None,
             queued: false,
+            awaits_room: false,
         }
     }
 }
@@ -91,6 +96,8 @@ enum Outcome {
     Failing(Cause),
     /// Everything is delivered and the connection has failed.
     Failed(Cause),
+    /// The program's queue is full for the first time.
+    Full,
 }
 
 impl Engine {
@@ -178,6 +185,7 @@ impl Engine {
             match pump(socket, pcb, &mut self.stack) {
                 Outcome::Idle => {}
                 Outcome::Again => self.enqueue(key),
+                Outcome::Full => self.await_room(key),
                 Outcome::Closed => {
                     self.remove_socket(key);
                     // The FIN goes first: the program at its other end may have closed as well, but
@@ -193,6 +201,24 @@ impl Engine {
                 Outcome::Failed(cause) => self.end_with_error(key, cause),
             }
         }
+    }
+
+    /// From now on the kernel tells of room in the program's queue.
+    fn await_room(&mut self, key: SocketKey) {
+        let Some(socket) = self.table.get_mut(key) else {
+            return;
+        };
+        let Role::Stream(stream) = &mut socket.role else {
+            return;
+        };
+        stream.awaits_room = true;
+        // Most connections never need it: not before the first that does not fit.
+        native::enlarge(stream.end.as_fd());
+        let token = Token::Stream(key).pack();
+        // An entry of our own set, with an fd that is open: it is not refused.
+        let _ = self.epoll.modify(stream.end.as_fd(), EDGE_ALL, token);
+        stream.writable = true;
+        self.enqueue(key);
     }
 
     /// The program's writes fail from now on, a sleeping one too, and poll says so; its reads go on.
@@ -337,7 +363,8 @@ fn pump(socket: &mut Socket, pcb: PcbId, stack: &mut Stack) -> Outcome {
         | Outcome::Again
         | Outcome::Finished
         | Outcome::Failing(_)
-        | Outcome::Failed(_) => false,
+        | Outcome::Failed(_)
+        | Outcome::Full => false,
     };
     if resets && *from_program > before {
         // Linux has sent the last words inside the program's write; a reset would drop them.
@@ -347,6 +374,7 @@ fn pump(socket: &mut Socket, pcb: PcbId, stack: &mut Stack) -> Outcome {
     match (sent, delivered) {
         (Outcome::Closed | Outcome::Finished | Outcome::Reset, _) => sent,
         (_, Outcome::Failed(_) | Outcome::Failing(_)) => delivered,
+        (_, Outcome::Full) => Outcome::Full,
         (Outcome::Again, _) | (_, Outcome::Again) => Outcome::Again,
         _ => Outcome::Idle,
     }
@@ -421,6 +449,9 @@ fn deliver(stream: &mut Stream, pcb: PcbId, stack: &mut Stack, total: &mut u64) 
             Ok(Ok((n, offered))) => {
                 moved += n;
                 *total += n as u64;
+                if n < offered && !stream.awaits_room {
+                    return Outcome::Full;
+                }
                 stream.writable = n == offered;
             }
             Ok(Err(_)) => {}

@@ -44,7 +44,8 @@ pub(crate) enum Role {
     /// A non-blocking connect(2): the pair stands, the program's send buffer (`send_buffer` bytes
     /// before) is filled so that it is not writable yet.
     Filled {
-        program: OwnedFd,
+        /// Not when the program has closed it meanwhile.
+        program: Option<OwnedFd>,
         end: OwnedFd,
         send_buffer: i32,
     },
@@ -85,6 +86,8 @@ pub(crate) struct Socket {
     pub(crate) role: Role,
     /// Counts against its session's limit (accepted sockets do not).
     pub(crate) counted: bool,
+    /// It lies ready for the program, which has not named it yet (see ready.rs).
+    pub(crate) is_ready: bool,
     /// Bytes from and to the program.
     pub(crate) from_program: u64,
     pub(crate) to_program: u64,
@@ -136,6 +139,7 @@ impl Table {
             options: Options::default(),
             role: Role::Idle,
             counted: false,
+            is_ready: false,
             from_program: 0,
             to_program: 0,
         })

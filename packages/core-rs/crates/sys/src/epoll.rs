@@ -10,6 +10,8 @@ pub const LEVEL_IN: u32 = libc::EPOLLIN as u32;
 /// Readable, writable and peer's shutdown, edge-triggered.
 pub const EDGE_ALL: u32 =
     (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32;
+/// Readable and peer's shutdown, edge-triggered.
+pub const EDGE_IN: u32 = (libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLET) as u32;
 /// Nothing but errors and hang-ups, edge-triggered.
 pub const EDGE_HUP: u32 = (libc::EPOLLRDHUP | libc::EPOLLET) as u32;
 
@@ -69,6 +71,16 @@ impl Epoll {
 
     /// EPOLL_CTL_ADD with one of this module's interest constants.
     pub fn add(&self, fd: BorrowedFd<'_>, interest: u32, token: u64) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, interest, token)
+    }
+
+    fn control(
+        &self,
+        operation: libc::c_int,
+        fd: BorrowedFd<'_>,
+        interest: u32,
+        token: u64,
+    ) -> io::Result<()> {
         let mut event = libc::epoll_event {
             events: interest,
             u64: token,
@@ -77,12 +89,17 @@ impl Epoll {
         check(unsafe {
             libc::epoll_ctl(
                 self.fd.as_raw_fd(),
-                libc::EPOLL_CTL_ADD,
+                operation,
                 fd.as_raw_fd(),
                 &raw mut event,
             )
         })?;
         Ok(())
+    }
+
+    /// EPOLL_CTL_MOD: what is ready already comes as an edge.
+    pub fn modify(&self, fd: BorrowedFd<'_>, interest: u32, token: u64) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, interest, token)
     }
 
     /// EPOLL_CTL_DEL. Needed where another process holds the same description: closing our fd

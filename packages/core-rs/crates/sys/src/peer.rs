@@ -49,6 +49,30 @@ pub fn poison(service_end: BorrowedFd<'_>, candidates: impl Iterator<Item = u32>
     sent.is_ok()
 }
 
+/// A process whose descriptors can be fetched by number; the pid cannot pass to another meanwhile.
+#[derive(Debug)]
+pub struct Process(OwnedFd);
+
+impl Process {
+    /// `None` if there is no such process (any more).
+    pub fn open(pid: u32) -> Option<Process> {
+        pidfd_open(pid).map(Process)
+    }
+
+    /// A duplicate of its descriptor of that number; `None` without one, or without the right.
+    pub fn fetch(&self, number: RawFd) -> Option<OwnedFd> {
+        pidfd_getfd(self.0.as_fd(), number)
+    }
+
+    /// Whether we may, tried on the descriptor by which it talks to `channel`.
+    pub fn can_fetch(&self, number: RawFd, channel: BorrowedFd<'_>) -> bool {
+        let fetched = self
+            .fetch(number)
+            .and_then(|fd| socket_inode(fd.as_fd()).ok());
+        fetched.is_some() && fetched == peer_inode(channel).ok()
+    }
+}
+
 fn grab(pid: u32, inode: u32) -> Option<OwnedFd> {
     // The pid is pinned before its descriptors are read: the number may pass to another process.
     let process = pidfd_open(pid)?;

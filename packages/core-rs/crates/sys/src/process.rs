@@ -54,6 +54,34 @@ pub fn random_u64() -> io::Result<u64> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
+/// Random numbers, of which one call of getrandom(2) brings many.
+#[derive(Debug, Default)]
+pub struct RandomPool {
+    numbers: Vec<u64>,
+}
+
+impl RandomPool {
+    /// The next one.
+    pub fn next_u64(&mut self) -> io::Result<u64> {
+        if let Some(number) = self.numbers.pop() {
+            return Ok(number);
+        }
+        // Up to 256 bytes come whole (getrandom(2)).
+        let mut bytes = [0u8; 256];
+        // SAFETY: getrandom(2) writes at most 256 bytes into a live array.
+        let n = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+        if usize::try_from(n) != Ok(bytes.len()) {
+            return Err(io::Error::last_os_error());
+        }
+        let (chunks, _) = bytes.as_chunks::<8>();
+        self.numbers
+            .extend(chunks.iter().copied().map(u64::from_ne_bytes));
+        self.numbers
+            .pop()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+    }
+}
+
 /// What of a launcher's own state the program that replaces it must not inherit.
 #[derive(Debug, Default)]
 pub struct ExecOptions {

@@ -131,6 +131,22 @@ pub fn shutdown_read(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// shutdown(2) both ways.
+pub fn shutdown_both(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: shutdown(2) takes no pointer.
+    check(unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_RDWR) })?;
+    Ok(())
+}
+
+/// An `O_PATH` descriptor of a socket's name: whoever holds it may connect by /proc/self/fd, whatever
+/// the directories above allow (proc(5), open(2)).
+pub fn open_name(path: &Path) -> io::Result<OwnedFd> {
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes())?;
+    let flags = libc::O_PATH | libc::O_CLOEXEC | libc::O_NOFOLLOW;
+    // SAFETY: open(2) reads a NUL-terminated string that lives across the call.
+    check(unsafe { libc::open(path.as_ptr(), flags) }).map(own)
+}
+
 /// recv(2), never waits. 0 is the end of the stream.
 pub fn recv(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     retry(|| {
@@ -245,9 +261,15 @@ pub fn peer_groups(fd: BorrowedFd<'_>) -> Vec<u32> {
     groups
 }
 
-/// Control data for [`MAX_FDS`] fds, aligned as cmsg(3) wants it.
+/// Most fds that [`send_record_with`] sends.
+pub const MAX_SENT: usize = 32;
+
+/// Control data for that many fds, aligned as cmsg(3) wants it.
 #[repr(C, align(8))]
-struct Control([u8; 64]);
+struct Control([u8; CONTROL]);
+
+/// A header of 16 bytes and the fds (cmsg(3)).
+const CONTROL: usize = 16 + 4 * MAX_SENT;
 
 /// What [`recv_record`] received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,7 +305,7 @@ fn recv_message(
     flags: libc::c_int,
 ) -> io::Result<Received> {
     fds.clear();
-    let mut control = Control([0; 64]);
+    let mut control = Control([0; CONTROL]);
     let mut iov = libc::iovec {
         iov_base: buf.as_mut_ptr().cast(),
         iov_len: buf.len(),
@@ -295,8 +317,8 @@ fn recv_message(
     msg.msg_control = (&raw mut control).cast();
     msg.msg_controllen = control.0.len();
     let n = retry(|| {
-        // SAFETY: recvmsg(2) writes at most `buf.len()` bytes through the one iovec and 64 bytes of
-        // control data; both live across the call.
+        // SAFETY: recvmsg(2) writes at most `buf.len()` bytes through the one iovec and as many of
+        // control data as there is room for; both live across the call.
         check_len(unsafe {
             libc::recvmsg(fd.as_raw_fd(), &raw mut msg, flags | libc::MSG_CMSG_CLOEXEC)
         })
@@ -330,10 +352,10 @@ pub fn send_record(fd: BorrowedFd<'_>, buf: &[u8], pass: Option<BorrowedFd<'_>>)
     send_record_with(fd, buf, pass.as_slice())
 }
 
-/// Sends one record with at most [`MAX_FDS`] fds beside it; never waits, never raises SIGPIPE.
+/// Sends one record with at most [`MAX_SENT`] fds beside it; never waits, never raises SIGPIPE.
 pub fn send_record_with(fd: BorrowedFd<'_>, buf: &[u8], pass: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let pass = pass.get(..pass.len().min(MAX_FDS)).unwrap_or(&[]);
-    let mut control = Control([0; 64]);
+    let pass = pass.get(..pass.len().min(MAX_SENT)).unwrap_or(&[]);
+    let mut control = Control([0; CONTROL]);
     let mut iov = libc::iovec {
         iov_base: buf.as_ptr().cast_mut().cast(),
         iov_len: buf.len(),
@@ -345,8 +367,8 @@ pub fn send_record_with(fd: BorrowedFd<'_>, buf: &[u8], pass: &[BorrowedFd<'_>])
     if !pass.is_empty() {
         let len = u32::try_from(size_of_val(pass)).unwrap_or(4);
         msg.msg_control = (&raw mut control).cast();
-        // SAFETY: CMSG_SPACE and CMSG_LEN compute sizes; the header and MAX_FDS ints fit in 64
-        // bytes that live across the call (cmsg(3)).
+        // SAFETY: CMSG_SPACE and CMSG_LEN compute sizes; the header and MAX_SENT ints fit in
+        // control data that lives across the call (cmsg(3)).
         unsafe {
             msg.msg_controllen = libc::CMSG_SPACE(len) as usize;
             let cmsg = libc::CMSG_FIRSTHDR(&raw const msg);

@@ -67,7 +67,7 @@ pub enum Reply<'a> {
     },
     /// MAP.
     Map(MapReply),
-    /// GETSOCKOPT: the value.
+    /// GETSOCKOPT, READY: the value.
     Value(&'a [u8]),
     /// INTERFACE.
     Interface(Interface),
@@ -117,7 +117,7 @@ impl<'a> Reply<'a> {
                 peer: SockAddr::read(&mut r)?,
             },
             Op::Map => Reply::Map(map(&mut r)?),
-            Op::GetSockOpt => {
+            Op::GetSockOpt | Op::Ready => {
                 let value = r.bytes()?;
                 if value.len() > MAX_OPTION_LEN {
                     return Err(DecodeError::BadField);
@@ -125,7 +125,7 @@ impl<'a> Reply<'a> {
                 Reply::Value(value)
             }
             Op::Interface => Reply::Interface(Interface::read(&mut r)?),
-            Op::SetSockOpt | Op::Shutdown | Op::Accepted => Reply::Done,
+            Op::SetSockOpt | Op::Shutdown | Op::Accepted | Op::NoDelay | Op::Dial => Reply::Done,
             Op::Resolve => {
                 let (more, bytes) = (r.u8()? != 0, r.bytes()?);
                 if bytes.len() > MAX_PART {

@@ -20,6 +20,14 @@ pub const CONNECT_WAIT: u8 = 2;
 /// CONNECT: the wait was interrupted; a connect that is under way goes on as a non-blocking one.
 /// The address does not count. Answered by `EALREADY`, or `EINVAL` when none is under way.
 pub const CONNECT_DETACH: u8 = 4;
+/// CONNECT: the library has connected the description to the session's listener (see [`Op::Ready`]),
+/// filled its send buffer and marked it; there is no answer, what fails is the socket's error.
+pub const CONNECT_FILLED: u8 = 8;
+/// CONNECT: the program closes the description while its connect is under way; the service lets go of it
+/// before it answers. The address does not count.
+pub const CONNECT_RELEASE: u8 = 16;
+/// READY: sockets in one record at most.
+pub const MAX_READY: usize = 32;
 
 /// GETSOCKOPT: a level of netcon's own, for what programs ask of a socket by other calls.
 pub const LEVEL_NETCON: i32 = 0x4e43;
@@ -96,6 +104,17 @@ pub enum Op {
     /// Names and addresses: see [`Question`]. fds: the socket that the answer goes to, in
     /// [`crate::Reply::Part`]s; it is closed without one when the service ends.
     Resolve = 15,
+    /// Stream sockets of that family are to lie ready. No fd. Answered by a value, the octets (u32) that fill
+    /// the smallest send buffer and whether [`Op::Dial`] works (u8), and two fds: a `SOCK_SEQPACKET` socket from which sockets are taken, several
+    /// in a record, which has their ids (u32 each); and an `O_PATH` fd of the listener for
+    /// [`CONNECT_FILLED`].
+    Ready = 16,
+    /// `TCP_NODELAY` of a connected socket, which is named by what its holder reads from its name. No fd, and
+    /// no answer: a record that held the description would keep it in the program's epoll sets.
+    NoDelay = 17,
+    /// CONNECT with [`CONNECT_FILLED`] of a description that is named by its number: where the service may fetch
+    /// it (pidfd_getfd(2)), so that it is in no record. No fd, and no answer.
+    Dial = 18,
 }
 
 impl Op {
@@ -117,6 +136,9 @@ impl Op {
             13 => Op::Accepted,
             14 => Op::Interface,
             15 => Op::Resolve,
+            16 => Op::Ready,
+            17 => Op::NoDelay,
+            18 => Op::Dial,
             _ => return None,
         })
     }
@@ -168,7 +190,7 @@ pub enum Request<'a> {
     Connect {
         /// The destination.
         addr: SockAddr,
-        /// [`CONNECT_NONBLOCKING`] | [`CONNECT_WAIT`].
+        /// [`CONNECT_NONBLOCKING`], and one of the others.
         flags: u8,
     },
     /// See [`Op::Map`].
@@ -209,6 +231,31 @@ pub enum Request<'a> {
     },
     /// See [`Op::Resolve`].
     Resolve(Question<'a>),
+    /// See [`Op::Ready`].
+    Ready {
+        /// `AF_INET` or `AF_INET6`.
+        family: Family,
+        /// So many are to be put into the queue that is there, and there is no answer; 0 asks for the queue.
+        more: u8,
+        /// The number of the channel's own fd, to try whether fds can be fetched.
+        channel: i32,
+    },
+    /// See [`Op::Dial`].
+    Dial {
+        /// The destination.
+        addr: SockAddr,
+        /// The number of the description's fd in the process that asks.
+        fd: i32,
+    },
+    /// See [`Op::NoDelay`].
+    NoDelay {
+        /// Of the socket's name.
+        id: u32,
+        /// Of the socket's name.
+        token: u64,
+        /// The value.
+        on: bool,
+    },
 }
 
 impl<'a> Request<'a> {
@@ -230,6 +277,9 @@ impl<'a> Request<'a> {
             Request::Accepted => Op::Accepted,
             Request::Interface { .. } => Op::Interface,
             Request::Resolve(_) => Op::Resolve,
+            Request::Ready { .. } => Op::Ready,
+            Request::NoDelay { .. } => Op::NoDelay,
+            Request::Dial { .. } => Op::Dial,
         }
     }
 
@@ -285,6 +335,24 @@ impl<'a> Request<'a> {
             Request::Shutdown { how } => w.u8(how),
             Request::Interface { position } => w.u8(position),
             Request::Resolve(question) => question.write(w),
+            Request::Ready {
+                family,
+                more,
+                channel,
+            } => {
+                w.u16(family.raw())?;
+                w.u8(more)?;
+                w.i32(channel)
+            }
+            Request::Dial { addr, fd } => {
+                addr.write(w)?;
+                w.i32(fd)
+            }
+            Request::NoDelay { id, token, on } => {
+                w.u32(id)?;
+                w.u64(token)?;
+                w.u8(u8::from(on))
+            }
         }
     }
 
@@ -339,6 +407,20 @@ impl<'a> Request<'a> {
             Op::Accepted => Request::Accepted,
             Op::Interface => Request::Interface { position: r.u8()? },
             Op::Resolve => Request::Resolve(Question::read(r)?),
+            Op::Ready => Request::Ready {
+                family: Family::from_raw(r.u16()?).ok_or(DecodeError::BadField)?,
+                more: r.u8()?,
+                channel: r.i32()?,
+            },
+            Op::Dial => Request::Dial {
+                addr: SockAddr::read(r)?,
+                fd: r.i32()?,
+            },
+            Op::NoDelay => Request::NoDelay {
+                id: r.u32()?,
+                token: r.u64()?,
+                on: r.u8()? != 0,
+            },
         })
     }
 }

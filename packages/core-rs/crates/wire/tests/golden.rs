@@ -189,6 +189,23 @@ fn requests() -> Vec<(&'static str, Request<'static>)> {
                 4, 192, 0, 2, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
             ])),
         ),
+        (
+            "ready",
+            Request::Ready {
+                family: Family::Inet6,
+                more: 8,
+                channel: 1000,
+            },
+        ),
+        ("dial", Request::Dial { addr: v4(), fd: 5 }),
+        (
+            "nodelay",
+            Request::NoDelay {
+                id: 9,
+                token: 0x0102_0304_0506_0708,
+                on: true,
+            },
+        ),
     ]
 }
 
@@ -255,6 +272,7 @@ fn replies() -> Vec<(&'static str, Op, u32, Reply<'static>)> {
                 bytes: &[1, 2, 3],
             },
         ),
+        ("ready", Op::Ready, 0, Reply::Value(&[0, 9, 0, 0, 1])),
     ]
 }
 

@@ -248,7 +248,7 @@ impl Parts {
         let program = &self.bytes[..self.bytes.len().min(MAX_PROGRAM_LEN)];
         let (pid, addr, flags) = (self.a, self.local, self.flags);
         let (level, name) = (self.b, self.c);
-        match self.pick % 20 {
+        match self.pick % 23 {
             0 => Request::Hello { pid, program },
             1 => Request::Attach { pid, program },
             2 => Request::Socket {
@@ -275,6 +275,17 @@ impl Parts {
             11 => Request::Shutdown { how: flags % 3 },
             12 => Request::Interface { position: flags },
             13 => Request::Accepted,
+            14 => Request::Ready {
+                family: self.family(),
+                more: flags,
+                channel: self.b,
+            },
+            16 => Request::Dial { addr, fd: self.b },
+            15 => Request::NoDelay {
+                id: self.a,
+                token: u64::from(self.a) << 20,
+                on: self.v6,
+            },
             _ => Request::Resolve(self.question()),
         }
     }

@@ -113,7 +113,7 @@ fn connect() -> Result<c_int, Errno> {
 
 fn connect_to(fd: c_int, path: &[u8]) -> Result<c_int, Errno> {
     let mut address = [0; identity::UNIX_LEN];
-    let len = unix_address(path, &mut address).ok_or(Errno::EINVAL)?;
+    let len = identity::unix_address(path, &mut address).ok_or(Errno::EINVAL)?;
     sys::connect(fd, address.get(..len).unwrap_or(&[]))
 }
 
@@ -158,22 +158,6 @@ fn complain(path: &[u8], errno: Errno) {
         reason,
         b". The network is down for this program; start a service with `netcon service`",
     ]);
-}
-
-/// Writes `struct sockaddr_un`; `None` if the path doesn't fit (unix(7): 108 bytes).
-fn unix_address(path: &[u8], out: &mut [u8; identity::UNIX_LEN]) -> Option<usize> {
-    let room = out.len().checked_sub(2)?.checked_sub(1)?;
-    if path.is_empty() || path.len() > room {
-        return None;
-    }
-    let family = abi::AF_UNIX.to_ne_bytes();
-    let fields = family.into_iter().chain(path.iter().copied()).chain([0]);
-    let mut len = 0;
-    for (to, from) in out.iter_mut().zip(fields) {
-        *to = from;
-        len += 1;
-    }
-    Some(len)
 }
 
 /// `/proc/sys/kernel/overflowuid`: how a user that has no number in our namespace is shown.

@@ -6,10 +6,11 @@
 
 use core::ffi::{c_int, c_void};
 use core::net::{IpAddr, Ipv4Addr};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use netcon_wire::{
-    CONNECT_DETACH, CONNECT_NONBLOCKING, CONNECT_WAIT, Family, Reply, Request, SockAddr,
-    SocketState,
+    CONNECT_DETACH, CONNECT_NONBLOCKING, CONNECT_RELEASE, CONNECT_WAIT, Family, Reply, Request,
+    SockAddr, SocketState,
 };
 
 use crate::abi::{self, Timespec};
@@ -22,7 +23,7 @@ use crate::ops::datagrams::{self, Use};
 use crate::ops::options::carry;
 use crate::ops::{bypass, socket};
 use crate::real::{self, Call};
-use crate::{rpc, sys, user};
+use crate::{ready, rpc, sys, user};
 
 /// connect(2)
 ///
@@ -123,7 +124,8 @@ fn disconnect(socket: &Socket) -> Result<c_int, Errno> {
 /// connect(2) of a socket that has not begun one.
 fn first(socket: &Socket, addr: SockAddr) -> Result<c_int, Errno> {
     if identity::is_nonblocking(socket.fd)? {
-        return ask(socket, addr);
+        BEGUN.store(true, Ordering::Relaxed);
+        return begin(socket, addr);
     }
     let pair = sys::socketpair(abi::SOCK_SEQPACKET);
     let [mine, theirs] = pair.map_err(|_| Errno::ENOBUFS)?;
@@ -149,6 +151,38 @@ fn first(socket: &Socket, addr: SockAddr) -> Result<c_int, Errno> {
         Err(Errno::EPIPE) => again(socket, addr),
         answer => answer,
     }
+}
+
+/// Whether this process, or one that it descends from, has begun a connect that it does not wait for.
+pub(crate) fn has_begun() -> bool {
+    BEGUN.load(Ordering::Relaxed)
+}
+
+static BEGUN: AtomicBool = AtomicBool::new(false);
+
+fn begin(socket: &Socket, addr: SockAddr) -> Result<c_int, Errno> {
+    if let Some(told) = ready::connect(socket, addr) {
+        return Err(told);
+    }
+    let answer = ask(socket, addr);
+    // Not where the connection stands already: two programs of one service.
+    if answer == Err(Errno::EINPROGRESS)
+        && identity::socket(socket.fd).is_ok_and(|s| s.state == SocketState::Connecting)
+    {
+        ready::reached(addr.ip);
+    }
+    answer
+}
+
+/// The program closes a socket whose connect is under way: the service lets go of it first, or it would stay
+/// in the program's epoll sets.
+pub(crate) fn before_closing(socket: &Socket) {
+    let mut buf = rpc::buffer();
+    let request = Request::Connect {
+        addr: SockAddr::unspecified(socket.family),
+        flags: CONNECT_RELEASE,
+    };
+    let _ = rpc::call(&request, &[socket.fd], &mut buf);
 }
 
 /// connect(2) of a socket that has begun or finished one, or one that the service would not wait

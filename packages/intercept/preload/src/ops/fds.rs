@@ -2,13 +2,16 @@
 
 use core::ffi::c_int;
 
+use netcon_wire::SocketState;
+
 use crate::detour::{Detour, Reason};
 use crate::errno::Errno;
-use crate::{channel, identity, ranges, rpc, sys};
+use crate::ops::connect;
+use crate::{channel, identity, ranges, ready, rpc, sys};
 
 /// Whether the program does not know of that fd.
 pub(crate) fn is_hidden(fd: c_int) -> bool {
-    channel::is_channel(fd)
+    channel::is_channel(fd) || ready::holds(fd)
 }
 
 /// An fd that the program doesn't know of: whatever it does with it, it isn't open.
@@ -29,10 +32,16 @@ pub(crate) fn close(fd: c_int) -> Detour<c_int> {
     hidden
 }
 
-/// No record to the service may keep a socket of ours open that the program closes.
+/// Neither a record to the service nor a connect under way may keep a socket open that the program closes.
 fn before_closing(fd: c_int) {
-    if rpc::has_told() && identity::socket(fd).is_ok() {
-        rpc::catch_up();
+    ready::collect();
+    if !rpc::has_told() && !connect::has_begun() {
+        return;
+    }
+    match identity::socket(fd) {
+        Ok(socket) if socket.state == SocketState::Connecting => connect::before_closing(&socket),
+        Ok(_) => rpc::catch_up(),
+        Err(_) => {}
     }
 }
 
@@ -43,7 +52,7 @@ pub(crate) fn touch(fd: c_int) -> Detour<c_int> {
 
 /// dup2(2) and dup3(2): onto the channel, it moves; from it, it isn't there.
 pub(crate) fn duplicate(old: c_int, new: c_int) -> Detour<c_int> {
-    if channel::is_channel(old) {
+    if is_hidden(old) {
         return Detour::Failed(Errno::EBADF);
     }
     if channel::is_channel(new) {

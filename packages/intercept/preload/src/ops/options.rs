@@ -195,6 +195,9 @@ pub(crate) unsafe fn set(
         Err(errno) => return Detour::Failed(errno),
     };
     let bytes = bytes.get(..size).unwrap_or(&[]);
+    if let Some(told) = no_delay(&socket, level, name, bytes) {
+        return Detour::Handled(told);
+    }
     let waits = !is_certain(level, name, bytes) || !is_private(socket.state);
     match owner {
         Owner::Library => hidden(name, bytes).into(),
@@ -276,6 +279,28 @@ fn is_certain(level: c_int, name: c_int, value: &[u8]) -> bool {
         (abi::IPPROTO_TCP, abi::TCP_NODELAY) => value.len() >= size_of::<c_int>(),
         _ => false,
     }
+}
+
+/// `TCP_NODELAY`, which nearly every connection sets: told without the description, and without an answer.
+/// `None`: in the ordinary way.
+fn no_delay(socket: &Socket, level: c_int, name: c_int, value: &[u8]) -> Option<c_int> {
+    if (level, name) != (abi::IPPROTO_TCP, abi::TCP_NODELAY) || !is_certain(level, name, value) {
+        return None;
+    }
+    let (id, token) = match socket.state {
+        SocketState::Connected => {
+            let name = identity::name_of(socket.fd)?;
+            (name.id, name.token)
+        }
+        SocketState::Fresh | SocketState::Connecting => (u32::MAX, sys::cookie(socket.fd)?),
+        SocketState::Listening | SocketState::Failed => return None,
+    };
+    let on = value
+        .first_chunk()
+        .is_some_and(|v| i32::from_ne_bytes(*v) != 0);
+    rpc::say(&Request::NoDelay { id, token, on })
+        .ok()
+        .map(|()| 0)
 }
 
 /// Whether what comes of an option is seen by later requests only, which are served in order. What a

@@ -10,7 +10,7 @@ use crate::env;
 use crate::errno::Errno;
 use crate::identity::Socket;
 use crate::ops::options::carry;
-use crate::{rpc, sys};
+use crate::{ready, rpc, sys};
 
 /// socket(2)
 pub(crate) fn socket(domain: c_int, kind: c_int, protocol: c_int) -> Detour<c_int> {
@@ -63,6 +63,11 @@ pub(crate) fn create(family: Family, wanted: SocketKind, kind: c_int) -> Result<
     }
     if cloexec {
         flags |= SOCKET_CLOEXEC;
+    }
+    if wanted == SocketKind::Stream
+        && let Some(taken) = ready::take(family, kind)
+    {
+        return taken;
     }
     let mut buf = rpc::buffer();
     let request = Request::Socket {

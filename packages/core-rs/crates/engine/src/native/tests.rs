@@ -6,7 +6,7 @@ fn filled_socket_is_not_writable_until_released() {
     let (program, end) = unix::pair(Kind::Stream).unwrap();
     let before = fill(program.as_fd(), bytes).unwrap();
     assert!(unix::send(program.as_fd(), b"x").is_err());
-    release(program.as_fd(), end.as_fd(), bytes, before).unwrap();
+    release(Some((program.as_fd(), before)), end.as_fd(), bytes).unwrap();
     assert_eq!(sockopt::send_buffer(program.as_fd()).unwrap(), before);
     assert_eq!(unix::send(program.as_fd(), b"x").unwrap(), 1);
     assert_eq!(unix::peek(end.as_fd()).unwrap(), 1);

@@ -1,5 +1,5 @@
-use super::unix_address;
 use crate::identity::UNIX_LEN;
+use crate::identity::unix_address;
 
 #[test]
 fn unix_address_holds_107_bytes_of_path() {
