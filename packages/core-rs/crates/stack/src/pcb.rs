@@ -21,7 +21,7 @@ use smoltcp::time::Instant;
 use crate::flow::FlowKey;
 use crate::meter::{Measures, Meter};
 use crate::ports::{Binding, Claim};
-use crate::ring::Ring;
+use crate::ring::{Ring, RingPages};
 use crate::sack::Reported;
 use crate::seq::Seq;
 use crate::stamps::Stamps;
@@ -109,6 +109,7 @@ pub(crate) struct Conn {
     /// Payload of a full segment now; the peer's, the link's, or the path's limit.
     pub(crate) mss: u16,
 
+    pub(crate) receiving: Receiving,
     pub(crate) meter: Meter,
     /// Bytes read and written.
     pub(crate) consumed: u64,
@@ -140,6 +141,20 @@ pub(crate) struct Conn {
     pub(crate) probes: u32,
     /// No challenge ACK before that (RFC 5961 7).
     pub(crate) next_challenge: Instant,
+}
+
+/// The memory of the receive ring, see [`memory`](crate::stack).
+pub(crate) struct Receiving {
+    /// None where there is nothing to give back.
+    pub(crate) pages: Option<Box<dyn RingPages>>,
+    /// Bytes of it that may be in memory.
+    pub(crate) filled: usize,
+    /// It waits to be given back.
+    pub(crate) listed: bool,
+    /// Payload came last.
+    pub(crate) fed: Instant,
+    /// Behind the last octet that may lie in the ring, in order or not.
+    pub(crate) end: Seq,
 }
 
 /// The handshake, for the sender.
@@ -178,7 +193,7 @@ pub(crate) struct Spoken {
 
 impl Conn {
     pub(crate) fn new(
-        tcb: Tcb,
+        (tcb, receiving): (Tcb, Receiving),
         sender: Sender<Ring>,
         key: FlowKey,
         stage: Stage,
@@ -208,6 +223,7 @@ impl Conn {
             shift: 0,
             hop_limit: None,
             mss: 536,
+            receiving,
             meter: Meter::default(),
             consumed: 0,
             written: 0,
@@ -228,6 +244,11 @@ impl Conn {
             probes: 0,
             next_challenge: now,
         }
+    }
+
+    /// Whether the receive ring holds octets, such as came out of order included.
+    pub(crate) fn holds_received(&self) -> bool {
+        self.recv_queue() > 0 || self.receiving.end.after(self.rcv_nxt())
     }
 
     pub(crate) fn recv_queue(&self) -> usize {
