@@ -187,6 +187,9 @@ pub(crate) struct Spoken {
     pub(crate) due: Option<Instant>,
     /// Because the window has opened.
     pub(crate) due_now: bool,
+    /// With so much received and such a window it could have been told, but smoltcp did not open it: it believes that
+    /// the window of its SYN was scaled. The next octet that comes opens it.
+    pub(crate) futile: Option<(Seq, u16)>,
     /// Congestion was experienced, until the peer says that it has heard (RFC 3168 6.1.3).
     pub(crate) echo: bool,
 }
