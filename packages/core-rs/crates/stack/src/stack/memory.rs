@@ -42,6 +42,11 @@ impl Warm {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// The account of a ring that was just taken.
     pub(super) fn start(&mut self, ring: &Ring, now: Instant) -> Receiving {
         let filled = ring.touched();
