@@ -4,6 +4,7 @@ use std::any::Any;
 
 use netcon_link::{CaptureLink, Checksum, FaultLink, Link, Segment, TapLink, TxOffload};
 use netcon_stack::{FrameSink, Ring, RingBytes, RingPages, RingSource, TxMeta};
+use netcon_sys::heap;
 use netcon_sys::netlink;
 use netcon_sys::slab::{Keep, Pages, Slab, SlabPool};
 use netcon_sys::tap::{Tap, TapError};
@@ -19,6 +20,10 @@ const WARM: Keep = Keep {
     busy: 16 << 20,
     quiet: 1 << 20,
 };
+
+/// When so many rings more than now were in use, their connections have left holes in the heap that are worth a look:
+/// 4 MiB. malloc_trim(3) takes a millisecond or a few.
+const MANY: usize = 1000;
 
 type BoxedLink = Box<dyn Link + Send>;
 
@@ -107,6 +112,9 @@ impl FrameSink for LinkSink<'_> {
 #[derive(Debug)]
 pub(crate) struct SlabRings {
     pool: SlabPool,
+    /// Rings in use, and the most since the heap was tidied.
+    used: usize,
+    most: usize,
 }
 
 struct SlabRing(Slab);
@@ -146,26 +154,36 @@ impl SlabRings {
     pub(crate) fn new(len: usize) -> SlabRings {
         SlabRings {
             pool: SlabPool::new(len, WARM),
+            used: 0,
+            most: 0,
         }
     }
 }
 
 impl RingSource for SlabRings {
     fn take(&mut self, _len: usize) -> Option<Ring> {
-        Some(Ring::new(SlabRing(self.pool.take()?)))
+        let slab = self.pool.take()?;
+        self.used += 1;
+        self.most = self.most.max(self.used);
+        Some(Ring::new(SlabRing(slab)))
     }
 
     fn give(&mut self, ring: Ring, touched: usize) {
+        self.used -= 1;
         if let Some(slab) = ring.downcast::<SlabRing>() {
             self.pool.give(slab.0, touched);
         }
     }
 
     fn excess(&self) -> bool {
-        self.pool.excess()
+        self.pool.excess() || self.most - self.used >= MANY
     }
 
     fn trim(&mut self) {
         self.pool.trim();
+        if self.most - self.used >= MANY {
+            self.most = self.used;
+            heap::trim();
+        }
     }
 }
