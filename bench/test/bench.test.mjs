@@ -8,6 +8,7 @@ import { MEASURES } from '../lib/measures.mjs';
 import { parseIperf, parseLine, parseWrk } from '../lib/parse.mjs';
 import { plot } from '../lib/plot.mjs';
 import { figure, ratiosOf, tables } from '../lib/report.mjs';
+import { factor, flat, scaleTables } from '../lib/scale.mjs';
 import { cell, median, ratios, spread } from '../lib/statistics.mjs';
 
 test('a median is the middle one, or between the two middle ones', () => {
@@ -163,4 +164,24 @@ test('a round that reaches half of the goal is enough; three that do not are a f
   run.results.rr.netcon[2].value = 46;
   assert.ok((await checkFloor(run, again))[1].ok);
   assert.deepEqual(asked, ['rr']);
+});
+
+test('a cost is flat when the most is three times the least', () => {
+  assert.equal(factor([2, 1, 6]), 6);
+  assert.ok(flat([1, 3]));
+  assert.ok(!flat([1, 3.1]));
+});
+
+test('the tables of scale say nothing of one connection where there are few', () => {
+  const row = { p50: 50.4, cpuUs: 20, cpuInTurnUs: 22, wakeUps: 0, miB: 80, kib: 4, pageTableKib: 4, afterMiB: 81 };
+  const text = scaleTables(
+    [
+      { connections: 10, ...row },
+      { connections: 1000, ...row },
+    ],
+    [{ connections: 10, othersIdle: 500, allInTurn: 510 }],
+  );
+  assert.match(text, /\| 10 \| 50 \| 20\.0 \| 22\.0 \| 0 \| 80\.0 \| - \| - \| 81\.0 \|/);
+  assert.match(text, /\| 1000 \| 50 \| 20\.0 \| 22\.0 \| 0 \| 80\.0 \| 4\.0 \| 4\.0 \| 81\.0 \|/);
+  assert.match(text, /\| 10 \| 500 \| 510 \|$/);
 });

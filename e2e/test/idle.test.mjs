@@ -50,6 +50,85 @@ print("up"); time.sleep(600)`,
     await service.stop();
   });
 
+  test('1,000 connections that have exchanged something and are idle: memory within 6 KiB each, no turn of the engine', async (t) => {
+    const COUNT = 1000;
+    const ns = new Namespace();
+    const service = await Service.start(ns);
+    const server = ns.start(python(), ['-u', '-c', ECHO]);
+    await server.says(/up/);
+    await quiet();
+    const fresh = resident(service.pid);
+    const app = service.start(python(), ['-u', '-c', exchange(COUNT)], { stdio: ['pipe', 'pipe', 'pipe'] });
+    await app.says(/idle/);
+    await quiet();
+    const held = (resident(service.pid) - fresh) / COUNT;
+    const before = { turns: turns(service.pid), frames: received(ns) };
+    await sleep(2000);
+    const after = { turns: turns(service.pid), frames: received(ns) };
+    const woken = after.turns - before.turns;
+    const frames = after.frames - before.frames;
+    t.diagnostic(`${held.toFixed(1)} KiB a connection, ${woken} turns in 2 s, ${frames} frames`);
+    assert.ok(held < 6, `${held} KiB: two pages of rings alone are 8`);
+    assert.ok(woken <= frames, `${woken} turns, ${frames} frames`);
+    // Rings whose pages were given back are as good as before.
+    app.child.stdin.write('\n');
+    await app.says(/the same/);
+    app.child.stdin.end();
+    await app.end();
+    await quiet();
+    const left = (resident(service.pid) - fresh) / 1024;
+    assert.ok(left < 4, `${left} MiB stay when the connections have gone`);
+    await server.stop('SIGKILL');
+    await service.stop();
+  });
+
+  /** A server that speaks first, and echoes. */
+  const ECHO = `
+import selectors, socket
+l = socket.create_server(("${HOST4}", 7200), backlog=2000); print("up")
+s = selectors.DefaultSelector(); s.register(l, selectors.EVENT_READ)
+while True:
+    for key, _ in s.select():
+        if key.fileobj is l:
+            c = l.accept()[0]; c.sendall(b"hi"); s.register(c, selectors.EVENT_READ)
+        else:
+            data = key.fileobj.recv(65536)
+            if data: key.fileobj.sendall(data)
+            else: s.unregister(key.fileobj); key.fileobj.close()`;
+
+  /** Opens connections, exchanges some small messages on each, and once more when told to. */
+  function exchange(count) {
+    return `
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+def ask(c, i, n):
+    data = bytes([i % 251]) * n; c.sendall(data); got = b""
+    while len(got) < n: got += c.recv(65536)
+    assert got == data
+held = []
+for i in range(${count}):
+    c = socket.create_connection(("${HOST4}", 7200)); assert c.recv(2, socket.MSG_WAITALL) == b"hi"
+    for n in (64, 1000, 3000): ask(c, i, n)
+    held.append(c)
+print("idle"); sys.stdin.readline()
+for i, c in enumerate(held): ask(c, i + 7, 5000)
+print("the same"); sys.stdin.readline()`;
+  }
+
+  /** The engine gives back what has been quiet for half a second. */
+  const quiet = () => sleep(1500);
+
+  /** KiB in memory. */
+  function resident(pid) {
+    return Number(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8').match(/^Rss:\s+(\d+)/m)[1]);
+  }
+
+  /** Each turn of the engine begins with a wait. */
+  function turns(pid) {
+    const [, count] = [...switches(pid)].find(([name]) => name.startsWith('netcon-engine'));
+    return count;
+  }
+
   function switches(pid) {
     return new Map(
       readdirSync(`/proc/${pid}/task`).map((tid) => {

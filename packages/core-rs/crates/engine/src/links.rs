@@ -3,9 +3,10 @@
 use std::any::Any;
 
 use netcon_link::{CaptureLink, Checksum, FaultLink, Link, Segment, TapLink, TxOffload};
-use netcon_stack::{FrameSink, Ring, RingBytes, RingSource, TxMeta};
+use netcon_stack::{FrameSink, Ring, RingBytes, RingPages, RingSource, TxMeta};
+use netcon_sys::heap;
 use netcon_sys::netlink;
-use netcon_sys::slab::{Slab, SlabPool};
+use netcon_sys::slab::{Keep, Pages, Slab, SlabPool};
 use netcon_sys::tap::{Tap, TapError};
 
 use crate::config::{Config, TapConfig, TapReport};
@@ -13,8 +14,16 @@ use crate::error::OpenError;
 
 /// The tap's queue towards us: longer than the default 500, or bursts of small frames are lost.
 const TX_QUEUE_LEN: u32 = 2000;
-/// Rings kept warm for the next connections.
-const WARM_RINGS: usize = 64;
+/// Free rings' pages that are kept for the next connections: two bulk transfers' worth while there are some, a few
+/// hundred small connections' worth otherwise.
+const WARM: Keep = Keep {
+    busy: 16 << 20,
+    quiet: 1 << 20,
+};
+
+/// When so many rings more than now were in use, their connections have left holes in the heap that are worth a look:
+/// 4 MiB. malloc_trim(3) takes a millisecond or a few.
+const MANY: usize = 1000;
 
 type BoxedLink = Box<dyn Link + Send>;
 
@@ -103,6 +112,9 @@ impl FrameSink for LinkSink<'_> {
 #[derive(Debug)]
 pub(crate) struct SlabRings {
     pool: SlabPool,
+    /// Rings in use, and the most since the heap was tidied.
+    used: usize,
+    most: usize,
 }
 
 struct SlabRing(Slab);
@@ -116,27 +128,62 @@ impl RingBytes for SlabRing {
         &mut self.0
     }
 
+    fn touched(&self) -> usize {
+        self.0.touched()
+    }
+
+    fn pages(&self) -> Option<Box<dyn RingPages>> {
+        Some(Box::new(SlabPages(self.0.pages())))
+    }
+
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
         self
+    }
+}
+
+struct SlabPages(Pages);
+
+impl RingPages for SlabPages {
+    fn give_back(&self) {
+        // Refused, it stays, which is harmless.
+        let _ = self.0.give_back();
     }
 }
 
 impl SlabRings {
     pub(crate) fn new(len: usize) -> SlabRings {
         SlabRings {
-            pool: SlabPool::new(len, WARM_RINGS),
+            pool: SlabPool::new(len, WARM),
+            used: 0,
+            most: 0,
         }
     }
 }
 
 impl RingSource for SlabRings {
     fn take(&mut self, _len: usize) -> Option<Ring> {
-        Some(Ring::new(SlabRing(self.pool.take()?)))
+        let slab = self.pool.take()?;
+        self.used += 1;
+        self.most = self.most.max(self.used);
+        Some(Ring::new(SlabRing(slab)))
     }
 
-    fn give(&mut self, ring: Ring) {
+    fn give(&mut self, ring: Ring, touched: usize) {
+        self.used -= 1;
         if let Some(slab) = ring.downcast::<SlabRing>() {
-            self.pool.give(slab.0);
+            self.pool.give(slab.0, touched);
+        }
+    }
+
+    fn excess(&self) -> bool {
+        self.pool.excess() || self.most - self.used >= MANY
+    }
+
+    fn trim(&mut self) {
+        self.pool.trim();
+        if self.most - self.used >= MANY {
+            self.most = self.used;
+            heap::trim();
         }
     }
 }

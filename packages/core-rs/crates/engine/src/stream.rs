@@ -20,7 +20,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use netcon_stack::{Cause, PcbId, Stack};
+use netcon_stack::{Cause, IoError, PcbId, Stack};
 use netcon_sys::epoll::{EDGE_ALL, Ready};
 use netcon_sys::{peer, sockopt, unix};
 
@@ -413,6 +413,8 @@ fn collect(stream: &mut Stream, pcb: PcbId, stack: &mut Stack, total: &mut u64) 
             Ok(Err(e)) if e.kind() == io::ErrorKind::WouldBlock => stream.readable = false,
             // ECONNRESET: the program closed with data unread.
             Ok(Err(_)) => return Outcome::Reset,
+            // As good as lost: what the program has written has no place.
+            Err(IoError::NoMemory) => return Outcome::Reset,
             // The PCB takes no more; its failure comes as an event of its own.
             Err(_) => stream.readable = false,
         }

@@ -2,7 +2,8 @@
 //!
 //! Only as much of the memory is used as the connection needs: [`SendBuffer::set_limit`] says how much may
 //! wait, and the ring wraps there and not at the end of its memory, so that a fast connection on a
-//! short path stays in the processor's cache. An empty ring begins at its first octet again.
+//! short path stays in the processor's cache. An empty ring begins at its first octet again, and can do without
+//! memory: [`SendBuffer::reclaim`] takes it away, [`SendBuffer::lend`] brings some.
 
 use crate::number::length;
 
@@ -12,7 +13,12 @@ const LEAST: usize = 256 << 10;
 /// A ring of octets; `S` is its memory. Positions count from the first octet ever written.
 #[derive(Debug)]
 pub(crate) struct SendBuffer<S> {
-    memory: S,
+    /// None while nothing waits, or when none is lent yet.
+    memory: Option<S>,
+    /// Octets of it, or of what will be lent.
+    all: usize,
+    /// Octets of it that were written at least once since it was lent.
+    touched: usize,
     /// Where the ring wraps.
     wrap: usize,
     /// Most octets that may wait.
@@ -25,16 +31,41 @@ pub(crate) struct SendBuffer<S> {
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> SendBuffer<S> {
-    pub(crate) fn new(memory: S) -> SendBuffer<S> {
-        let wrap = memory.as_ref().len().min(LEAST);
+    /// A ring whose memory, of `all` octets, is still to be lent.
+    pub(crate) fn new(all: usize) -> SendBuffer<S> {
+        let wrap = all.min(LEAST);
         SendBuffer {
-            memory,
+            memory: None,
+            all,
+            touched: 0,
             wrap,
             limit: wrap,
             head: 0,
             len: 0,
             start: 0,
         }
+    }
+
+    pub(crate) fn has_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// Gives the ring memory. Of another size than was said it is refused.
+    pub(crate) fn lend(&mut self, memory: S) -> Result<(), S> {
+        if self.memory.is_some() || memory.as_ref().len() != self.all {
+            return Err(memory);
+        }
+        self.touched = 0;
+        self.memory = Some(memory);
+        Ok(())
+    }
+
+    /// The memory of an empty ring again, and how much of it was written to.
+    pub(crate) fn reclaim(&mut self) -> Option<(S, usize)> {
+        if self.len > 0 {
+            return None;
+        }
+        self.memory.take().map(|memory| (memory, self.touched))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -57,14 +88,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> SendBuffer<S> {
 
     /// Lets that many octets wait, as far as the memory reaches. What waits already stays.
     pub(crate) fn set_limit(&mut self, limit: u64) {
-        let all = self.memory.as_ref().len();
+        let all = self.all;
         self.limit = length(limit).clamp(LEAST.min(all), all);
         self.fit();
     }
 
     /// Moves the place where the ring wraps, when nothing lies across it.
     fn fit(&mut self) {
-        let all = self.memory.as_ref().len();
+        let all = self.all;
         let wanted = self.limit.checked_next_power_of_two().unwrap_or(all);
         let wanted = wanted.clamp(LEAST.min(all), all);
         let grows = wanted > self.wrap && self.head + self.len <= self.wrap;
@@ -88,8 +119,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> SendBuffer<S> {
             (tail - self.wrap, self.head)
         };
         let room = (end - at).min(free);
-        let (wrote, result) = f(&mut self.memory.as_mut()[at..at + room]);
+        let Some(memory) = &mut self.memory else {
+            return (0, f(&mut []).1);
+        };
+        let (wrote, result) = f(&mut memory.as_mut()[at..at + room]);
         let wrote = wrote.min(room);
+        self.touched = self.touched.max(at + wrote);
         self.len += wrote;
         (wrote, result)
     }
@@ -98,7 +133,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> SendBuffer<S> {
     pub(crate) fn read(&self, position: u64, len: usize) -> (&[u8], &[u8]) {
         let offset = length(position.saturating_sub(self.start)).min(self.len);
         let len = len.min(self.len - offset);
-        let memory = self.memory.as_ref();
+        let memory = self.memory.as_ref().map_or(&[][..], AsRef::as_ref);
+        if len == 0 {
+            return (&[], &[]);
+        }
         let at = self.head + offset;
         if at >= self.wrap {
             let at = at - self.wrap;
@@ -122,8 +160,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> SendBuffer<S> {
         }
     }
 
-    pub(crate) fn into_memory(self) -> S {
-        self.memory
+    pub(crate) fn into_memory(self) -> Option<(S, usize)> {
+        self.memory.map(|memory| (memory, self.touched))
     }
 }
 

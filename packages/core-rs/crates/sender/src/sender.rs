@@ -202,10 +202,10 @@ pub struct Sender<S> {
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
-    /// A sender before the handshake, with the memory for its ring.
-    pub fn new(memory: S, algorithm: Algorithm) -> Sender<S> {
+    /// A sender before the handshake, with a ring of so many octets, whose memory is lent when it is needed.
+    pub fn new(capacity: usize, algorithm: Algorithm) -> Sender<S> {
         Sender {
-            buffer: SendBuffer::new(memory),
+            buffer: SendBuffer::new(capacity),
             board: Scoreboard::default(),
             rtt: Rtt::default(),
             rack: Rack::default(),
@@ -353,8 +353,23 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Sender<S> {
             && (self.forced.is_some() || self.board.lost() > 0 || self.board.nxt() < self.end())
     }
 
-    /// The memory again.
-    pub fn into_memory(self) -> S {
+    /// Whether the ring has memory: without, [`Sender::write`] offers no room.
+    pub fn has_memory(&self) -> bool {
+        self.buffer.has_memory()
+    }
+
+    /// Gives the ring memory; comes back when it has some, or when the size is not the one that was said.
+    pub fn lend(&mut self, memory: S) -> Result<(), S> {
+        self.buffer.lend(memory)
+    }
+
+    /// The memory of a ring in which nothing waits, and how many octets from its start on were written to.
+    pub fn reclaim(&mut self) -> Option<(S, usize)> {
+        self.buffer.reclaim()
+    }
+
+    /// The memory again, if it has any, and how many octets from its start on were written to.
+    pub fn into_memory(self) -> Option<(S, usize)> {
         self.buffer.into_memory()
     }
 

@@ -109,6 +109,7 @@ impl IoError {
             IoError::Stale => EBADF,
             IoError::NotConnected => ENOTCONN,
             IoError::Shutdown => EPIPE,
+            IoError::NoMemory => ENOBUFS,
             IoError::Failed(cause) => cause.errno(),
         }
     }

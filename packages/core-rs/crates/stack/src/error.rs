@@ -82,6 +82,8 @@ pub enum IoError {
     Shutdown,
     /// The connection has failed; everything received before has been read.
     Failed(Cause),
+    /// There is no memory for what is to be written.
+    NoMemory,
 }
 
 impl fmt::Display for IoError {
@@ -89,6 +91,7 @@ impl fmt::Display for IoError {
         match self {
             IoError::Stale => f.write_str("no such control block"),
             IoError::NotConnected => f.write_str("not connected"),
+            IoError::NoMemory => f.write_str("no memory"),
             IoError::Shutdown => f.write_str("shut down for writing"),
             IoError::Failed(cause) => write!(f, "connection failed: {cause:?}"),
         }

@@ -59,5 +59,5 @@ pub use id::PcbId;
 pub use meta::{FrameSink, PartialChecksum, RxMeta, Segmentation, TxMeta};
 pub use meter::Measures;
 pub use options::{BindOptions, KeepAlive, PcbInfo, PcbOptions, TcpState};
-pub use ring::{HeapRings, Ring, RingBytes, RingSource};
+pub use ring::{HeapRings, Ring, RingBytes, RingPages, RingSource};
 pub use stack::Stack;

@@ -21,7 +21,7 @@ use smoltcp::time::Instant;
 use crate::flow::FlowKey;
 use crate::meter::{Measures, Meter};
 use crate::ports::{Binding, Claim};
-use crate::ring::Ring;
+use crate::ring::{Ring, RingPages};
 use crate::sack::Reported;
 use crate::seq::Seq;
 use crate::stamps::Stamps;
@@ -109,6 +109,7 @@ pub(crate) struct Conn {
     /// Payload of a full segment now; the peer's, the link's, or the path's limit.
     pub(crate) mss: u16,
 
+    pub(crate) receiving: Receiving,
     pub(crate) meter: Meter,
     /// Bytes read and written.
     pub(crate) consumed: u64,
@@ -142,6 +143,20 @@ pub(crate) struct Conn {
     pub(crate) next_challenge: Instant,
 }
 
+/// The memory of the receive ring, see [`memory`](crate::stack).
+pub(crate) struct Receiving {
+    /// None where there is nothing to give back.
+    pub(crate) pages: Option<Box<dyn RingPages>>,
+    /// Bytes of it that may be in memory.
+    pub(crate) filled: usize,
+    /// It waits to be given back.
+    pub(crate) listed: bool,
+    /// Payload came last.
+    pub(crate) fed: Instant,
+    /// Behind the last octet that may lie in the ring, in order or not.
+    pub(crate) end: Seq,
+}
+
 /// The handshake, for the sender.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Opening {
@@ -172,13 +187,16 @@ pub(crate) struct Spoken {
     pub(crate) due: Option<Instant>,
     /// Because the window has opened.
     pub(crate) due_now: bool,
+    /// With so much received and such a window it could have been told, but smoltcp did not open it: it believes that
+    /// the window of its SYN was scaled. The next octet that comes opens it.
+    pub(crate) futile: Option<(Seq, u16)>,
     /// Congestion was experienced, until the peer says that it has heard (RFC 3168 6.1.3).
     pub(crate) echo: bool,
 }
 
 impl Conn {
     pub(crate) fn new(
-        tcb: Tcb,
+        (tcb, receiving): (Tcb, Receiving),
         sender: Sender<Ring>,
         key: FlowKey,
         stage: Stage,
@@ -208,6 +226,7 @@ impl Conn {
             shift: 0,
             hop_limit: None,
             mss: 536,
+            receiving,
             meter: Meter::default(),
             consumed: 0,
             written: 0,
@@ -228,6 +247,11 @@ impl Conn {
             probes: 0,
             next_challenge: now,
         }
+    }
+
+    /// Whether the receive ring holds octets, such as came out of order included.
+    pub(crate) fn holds_received(&self) -> bool {
+        self.recv_queue() > 0 || self.receiving.end.after(self.rcv_nxt())
     }
 
     pub(crate) fn recv_queue(&self) -> usize {

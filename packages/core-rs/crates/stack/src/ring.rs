@@ -11,8 +11,25 @@ pub trait RingBytes: Send {
     /// The same slice, to write to.
     fn bytes_mut(&mut self) -> &mut [u8];
 
+    /// Bytes of pages in memory that come with it; only an owner whose rings can be given back says more than 0.
+    fn touched(&self) -> usize {
+        0
+    }
+
+    /// What gives the pages back while the stack uses the ring; where there is nothing to give back, nothing.
+    fn pages(&self) -> Option<Box<dyn RingPages>> {
+        None
+    }
+
     /// Lets the owner take its own type back in [`RingSource::give`].
     fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send>;
+}
+
+/// The pages of a ring that is in use.
+pub trait RingPages: Send {
+    /// Gives them back to where memory comes from. Called while the ring is empty: what it contains is not
+    /// read before it is written again.
+    fn give_back(&self);
 }
 
 /// Owned memory of one ring.
@@ -22,6 +39,16 @@ impl Ring {
     /// Wraps the owner's memory.
     pub fn new(bytes: impl RingBytes + 'static) -> Ring {
         Ring(Box::new(bytes))
+    }
+
+    /// See [`RingBytes::touched`].
+    pub fn touched(&self) -> usize {
+        self.0.touched()
+    }
+
+    /// See [`RingBytes::pages`].
+    pub fn pages(&self) -> Option<Box<dyn RingPages>> {
+        self.0.pages()
     }
 
     /// The owner's memory again, when it is a `T`.
@@ -54,8 +81,16 @@ pub trait RingSource {
     /// The contents don't matter.
     fn take(&mut self, len: usize) -> Option<Ring>;
 
-    /// Memory that is no longer used.
-    fn give(&mut self, ring: Ring);
+    /// Memory that is no longer used, of whose pages no more than `touched` bytes are in memory.
+    fn give(&mut self, ring: Ring, touched: usize);
+
+    /// Whether more memory lies free than a quiet owner should keep.
+    fn excess(&self) -> bool {
+        false
+    }
+
+    /// Lets it go.
+    fn trim(&mut self) {}
 }
 
 impl RingBytes for Vec<u8> {
@@ -92,7 +127,7 @@ impl RingSource for HeapRings {
         }))
     }
 
-    fn give(&mut self, ring: Ring) {
+    fn give(&mut self, ring: Ring, _: usize) {
         self.taken = self.taken.saturating_sub(1);
         if self.free.len() < 64 {
             self.free.push(ring);

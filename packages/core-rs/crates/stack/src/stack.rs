@@ -23,6 +23,7 @@ use crate::{Config, Counters, Event, Family, PcbId, PcbInfo, RingSource, TcpStat
 
 mod egress;
 mod ingress;
+mod memory;
 mod progress;
 mod release;
 mod segments;
@@ -55,6 +56,7 @@ pub struct Stack {
     now: Instant,
     iface: Interface,
     rings: Box<dyn RingSource + Send>,
+    warm: memory::Warm,
     pcbs: Table,
     /// Blocks that hold rings.
     connections: usize,
@@ -129,6 +131,7 @@ impl Stack {
             now,
             iface,
             rings,
+            warm: memory::Warm::new(now),
             pcbs: Table::default(),
             connections: 0,
             flows: FlowTable::with_hasher(key(FOR_FLOWS)),
@@ -162,7 +165,11 @@ impl Stack {
         }
         let neighbours = self.neighbours.deadline();
         let connections = self.next_alarm();
-        neighbours.into_iter().chain(connections).min()
+        let memory = self.memory_deadline();
+        [neighbours, connections, memory]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The next event. Poll until `None` after feeding frames and after transmitting.

@@ -10,6 +10,7 @@ pub mod census;
 pub mod clock;
 pub mod diag;
 pub mod epoll;
+pub mod heap;
 pub mod netlink;
 pub mod netns;
 pub mod peer;

@@ -1,5 +1,11 @@
 use super::{LEAST, SendBuffer};
 
+fn lent(all: usize) -> SendBuffer<Vec<u8>> {
+    let mut buffer = SendBuffer::new(all);
+    buffer.lend(vec![0; all]).expect("it has none");
+    buffer
+}
+
 fn filled(len: usize, from: u8) -> Vec<u8> {
     (0..=250u8)
         .cycle()
@@ -30,7 +36,7 @@ fn read(buffer: &SendBuffer<Vec<u8>>, at: u64, len: usize) -> Vec<u8> {
 
 #[test]
 fn small_memory_is_used_to_its_last_octet_and_wraps() {
-    let mut buffer = SendBuffer::new(vec![0; 100]);
+    let mut buffer = lent(100);
     assert_eq!(write_all(&mut buffer, &filled(120, 0)), 100);
     buffer.release(70);
     assert_eq!(write_all(&mut buffer, &filled(50, 9)), 50);
@@ -42,7 +48,7 @@ fn small_memory_is_used_to_its_last_octet_and_wraps() {
 
 #[test]
 fn ring_grows_when_the_limit_does_and_keeps_what_waits() {
-    let mut buffer = SendBuffer::new(vec![0; 4 * LEAST]);
+    let mut buffer = lent(4 * LEAST);
     let data = filled(LEAST, 3);
     assert_eq!(
         write_all(&mut buffer, &data),
@@ -59,7 +65,7 @@ fn ring_grows_when_the_limit_does_and_keeps_what_waits() {
 
 #[test]
 fn ring_that_lies_across_its_end_grows_when_it_no_longer_does() {
-    let mut buffer = SendBuffer::new(vec![0; 4 * LEAST]);
+    let mut buffer = lent(4 * LEAST);
     write_all(&mut buffer, &filled(LEAST, 0));
     buffer.release(1000);
     assert_eq!(
@@ -80,7 +86,7 @@ fn ring_that_lies_across_its_end_grows_when_it_no_longer_does() {
 
 #[test]
 fn empty_ring_begins_at_its_start_again() {
-    let mut buffer = SendBuffer::new(vec![0; 64]);
+    let mut buffer = lent(64);
     write_all(&mut buffer, &filled(40, 0));
     buffer.release(40);
     let ((), contiguous) = (
@@ -92,4 +98,30 @@ fn empty_ring_begins_at_its_start_again() {
     );
     assert_eq!(contiguous.1, 64);
     assert_eq!(buffer.end(), 40, "positions go on");
+}
+
+#[test]
+fn ring_without_memory_has_room_and_offers_none() {
+    let mut buffer = SendBuffer::<Vec<u8>>::new(64);
+    assert_eq!(buffer.free(), 64);
+    assert_eq!(write_all(&mut buffer, &[1; 10]), 0);
+    assert!(buffer.lend(vec![0; 63]).is_err(), "not what was said");
+    buffer.lend(vec![0; 64]).expect("it has none");
+    assert!(buffer.lend(vec![0; 64]).is_err(), "it has some");
+    assert_eq!(write_all(&mut buffer, &[1; 10]), 10);
+}
+
+#[test]
+fn empty_ring_gives_its_memory_back_and_says_how_much_was_written() {
+    let mut buffer = lent(64);
+    write_all(&mut buffer, &filled(40, 0));
+    buffer.release(39);
+    assert!(buffer.reclaim().is_none(), "an octet waits");
+    buffer.release(40);
+    let (memory, touched) = buffer.reclaim().expect("empty");
+    assert_eq!(touched, 40);
+    assert_eq!(buffer.read(40, 0), (&[][..], &[][..]));
+    buffer.lend(memory).expect("it has none");
+    write_all(&mut buffer, &filled(10, 5));
+    assert_eq!(read(&buffer, 40, 10), filled(10, 5), "positions go on");
 }

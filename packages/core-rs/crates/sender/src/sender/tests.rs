@@ -258,7 +258,7 @@ fn silence_shrinks_the_window() {
 #[test]
 fn black_hole_is_found_and_left() {
     let mut world = world(300_000);
-    world.sender = Sender::new(vec![0; 1 << 20], Algorithm::Cubic);
+    world.sender = sender(1 << 20, Algorithm::Cubic);
     world.establish(1460);
     world.path.mtu = 1100;
     let took = world.run();
@@ -270,7 +270,7 @@ fn black_hole_is_found_and_left() {
 #[test]
 fn outage_does_not_leave_small_segments() {
     let mut world = world(3_000_000);
-    world.sender = Sender::new(vec![0; 1 << 20], Algorithm::Cubic);
+    world.sender = sender(1 << 20, Algorithm::Cubic);
     world.establish(1460);
     world.path.rate = 500_000;
     world.path.outage = (50_000, 4_000_000);
@@ -428,12 +428,18 @@ fn ack<'a>(to: u32, sack: &'a [(u32, u32)], congested: bool) -> Ack<'a> {
     }
 }
 
+fn sender(capacity: usize, algorithm: Algorithm) -> Sender<Vec<u8>> {
+    let mut sender = Sender::new(capacity, algorithm);
+    sender.lend(vec![0; capacity]).expect("it has none");
+    sender
+}
+
 fn established() -> Sender<Vec<u8>> {
     established_with(Algorithm::Cubic)
 }
 
 fn established_with(algorithm: Algorithm) -> Sender<Vec<u8>> {
-    let mut sender = Sender::new(vec![0; 1 << 20], algorithm);
+    let mut sender = sender(1 << 20, algorithm);
     let handshake = Handshake {
         first: 0,
         peer: 77,

@@ -48,6 +48,7 @@ impl Stack {
                 }
             }
         }
+        self.rest();
         while let Some((at, id)) = self.timers.first().filter(|(at, _)| *at <= self.now) {
             self.timers.pop();
             let due = self
@@ -291,6 +292,7 @@ impl Stack {
 
     /// Events of an open connection.
     fn tell(&mut self, id: PcbId) {
+        self.reclaim_ring(id);
         let Some(conn) = self.pcbs.conn_mut(id).filter(|conn| !conn.orphan) else {
             return;
         };

@@ -8,7 +8,7 @@ use crate::flow::Flow;
 use crate::outbox::Way;
 use crate::packet::build::{HOP_LIMIT, PLAIN_ACK, RESET, Segment};
 use crate::packet::options::Options;
-use crate::pcb::{Conn, Kind, Stage};
+use crate::pcb::{Kind, Stage};
 use crate::tombstone::{TIME_WAIT, Tombstone};
 use crate::{Cause, Event, PcbId};
 
@@ -203,11 +203,6 @@ impl Stack {
                 self.ports.set_claim(bound.port, id, bound.claim);
             }
         }
-    }
-
-    pub(super) fn give_rings(&mut self, conn: Conn) {
-        self.rings.give(conn.tcb.into_ring());
-        self.rings.give(conn.sender.into_memory());
     }
 
     /// The listener goes, and its answered handshakes with it.

@@ -109,6 +109,9 @@ impl Stack {
             conn.heard = now;
             conn.probes = 0;
         }
+        if believed && tcp.payload_len > 0 {
+            self.warm.fill(id, conn, tcp, now);
+        }
         conn.meter.received(tcp.payload_len, conn.mss, now);
         if tcp.has(SYN) && conn.tcb.state() == tcp::State::SynSent {
             self.handshake(id, ip, tcp);
@@ -293,6 +296,7 @@ impl Stack {
             self.piece[at..at + 2].copy_from_slice(&cut.to_be_bytes());
         }
         conn.irs = tcp.seq;
+        conn.receiving.end = tcp.end();
         conn.stamps.agree(options::stamp(segment), self.now);
         conn.mss = conn.payload(theirs.min(own).min(limit));
         conn.shift = match tcp_option(segment, WINDOW_SCALE) {

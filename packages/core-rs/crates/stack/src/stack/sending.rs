@@ -221,7 +221,10 @@ impl Conn {
         let news = u32::try_from(next.since(self.spoken.sent_ack)).unwrap_or(0);
         let closed = crate::pcb::fin_received(self.tcb.state());
         let (window, told) = (self.window(), self.spoken.sent_window);
-        let opened = !closed && window > 0 && window / 2 >= told;
+        let opened = !closed
+            && window > 0
+            && window / 2 >= told
+            && self.spoken.futile != Some((next, window));
         if news == 0 && !opened {
             return;
         }
@@ -334,6 +337,7 @@ impl Conn {
     fn write_ack(&mut self, frame: &mut [u8], now: Instant) -> usize {
         let (next, spoken) = (self.rcv_nxt(), &self.spoken);
         if (next, self.announced(next)) == (spoken.sent_ack, spoken.sent_window) {
+            self.spoken.futile = Some((next, self.window()));
             return 0;
         }
         let mut options = Options::new(self.stamps.stamp(now));

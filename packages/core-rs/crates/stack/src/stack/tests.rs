@@ -17,6 +17,7 @@ use crate::{BindOptions, Cause, Cidr, HeapRings, IoError, PcbOptions, ethernet};
 mod datagrams;
 mod ecn;
 mod frames;
+mod memory;
 mod neighbours;
 mod resets;
 mod segments;
@@ -48,6 +49,13 @@ impl Puppet {
     }
 
     fn with(change: impl Fn(&mut Config)) -> Puppet {
+        Puppet::with_rings(Box::new(HeapRings::default()), change)
+    }
+
+    fn with_rings(
+        rings: Box<dyn crate::RingSource + Send>,
+        change: impl Fn(&mut Config),
+    ) -> Puppet {
         let mut config = Config {
             mac: OWN_MAC,
             addresses: vec![
@@ -61,7 +69,7 @@ impl Puppet {
         };
         change(&mut config);
         let now = Instant::from_secs(100);
-        let stack = Stack::new(config, Box::new(HeapRings::default()), now);
+        let stack = Stack::new(config, rings, now);
         let mut puppet = Puppet {
             stack,
             now,

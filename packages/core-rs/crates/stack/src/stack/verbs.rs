@@ -218,6 +218,12 @@ impl Stack {
         if !conn.tcb.get(|socket| socket.may_send()) {
             return Err(IoError::Shutdown);
         }
+        if !conn.sender.has_memory() && conn.sender.space() > 0 && !self.lend_ring(id) {
+            return Err(IoError::NoMemory);
+        }
+        let Some(conn) = self.pcbs.conn_mut(id) else {
+            return Err(IoError::Stale);
+        };
         let (wrote, result) = conn.sender.write(f);
         conn.written += wrote as u64;
         conn.short |= conn.sender.space() < conn.sender.capacity() / 4;
@@ -227,6 +233,8 @@ impl Stack {
                 conn.progress = now;
             }
             self.mark_dirty(id);
+        } else {
+            self.reclaim_ring(id);
         }
         Ok(result)
     }
@@ -257,6 +265,9 @@ impl Stack {
         let result = read.map_err(|_| IoError::NotConnected)?;
         conn.consumed += took as u64;
         conn.seen = conn.recv_queue();
+        if conn.seen == 0 {
+            self.warm.list(id, conn);
+        }
         // The window may have to be told; nobody listens after the FIN.
         if took > 0 && conn.stage == Stage::Open && !conn.fin_seen {
             self.mark_dirty(id);
@@ -353,21 +364,17 @@ impl Stack {
             self.counters.no_room += 1;
             return None;
         }
-        let (rx, tx) = match (self.rings.take(self.ring), self.rings.take(self.ring)) {
-            (Some(rx), Some(tx)) => (rx, tx),
-            (one, other) => {
-                one.into_iter()
-                    .chain(other)
-                    .for_each(|ring| self.rings.give(ring));
-                self.counters.no_room += 1;
-                return None;
-            }
+        let Some(ring) = self.take_ring() else {
+            self.counters.no_room += 1;
+            return None;
         };
         let iss = isn::initial(&self.isn_key, &key, self.now);
-        let sender = Sender::new(tx, self.congestion);
+        let sender = Sender::new(self.ring, self.congestion);
         let stamps = Stamps::new(&self.stamp_key, &key);
         let numbers = (iss, stamps);
-        let mut conn = Conn::new(Tcb::new(rx), sender, key, stage, numbers, self.now);
+        let receiving = self.warm.start(&ring, self.now);
+        let receiver = (Tcb::new(ring), receiving);
+        let mut conn = Conn::new(receiver, sender, key, stage, numbers, self.now);
         match self.net.route(key.remote().0) {
             Route::Loop => conn.looped = true,
             Route::Hop(hop) => conn.hop = hop,
@@ -383,6 +390,7 @@ impl Stack {
             return;
         };
         apply(&mut conn, &pcb.options);
+        self.warm.list(id, &mut conn);
         pcb.failed = None;
         pcb.kind = Kind::Conn(Box::new(conn));
         self.connections += 1;

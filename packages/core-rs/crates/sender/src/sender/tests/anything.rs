@@ -75,7 +75,7 @@ proptest! {
         sack in any::<bool>(),
         steps in prop::collection::vec((any::<u32>(), any::<u16>(), 0u8..8, 0u32..40_000, 0u32..40_000), 1..200),
     ) {
-        let mut sender = Sender::new(vec![0; 64 << 10], algorithm);
+        let mut sender = super::sender(64 << 10, algorithm);
         let handshake = Handshake {
             first: u32::MAX - 1000, peer: 5, mss: MSS, window: 50_000, shift: 3, sack, rtt: None,
         };

@@ -152,7 +152,7 @@ impl World {
         seed: u64,
         sack: bool,
     ) -> World {
-        let mut sender = Sender::new(vec![0; 4 << 20], algorithm);
+        let mut sender = super::sender(4 << 20, algorithm);
         let now = Time::from_micros(1_000_000);
         sender.establish(
             &Handshake {

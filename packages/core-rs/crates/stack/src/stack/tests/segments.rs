@@ -384,3 +384,25 @@ fn more_than_the_ring_takes_is_dropped() {
     puppet.turn();
     assert_eq!(puppet.stack.recv_queue(talk.pcb()), 120_000);
 }
+
+/// The window of a SYN-ACK is not scaled, and what is sent repeats it: there would be more to tell, but smoltcp has told it.
+#[test]
+fn connection_that_has_only_sent_sleeps() {
+    let mut puppet = Puppet::with(|config| config.ring = 4 << 20);
+    let mut talk = puppet.established(Family::Inet);
+    let wrote = puppet.stack.write_with(talk.pcb(), |free| {
+        free[..5].copy_from_slice(b"hello");
+        (5, ())
+    });
+    wrote.expect("written");
+    puppet.turn();
+    talk.ack = talk.ack.plus(5);
+    puppet.packet(&talk.segment(ACK, b""));
+    puppet.pass(Duration::from_secs(1));
+    assert_eq!(puppet.stack.poll_timeout(), None);
+    puppet.sent.clear();
+    puppet.packet(&talk.segment(ACK, b"x"));
+    let told = &puppet.sent.last().expect("an acknowledgement").1;
+    let window = u16::from_be_bytes([told[14 + 20 + 14], told[14 + 20 + 15]]);
+    assert!(window > 511, "the first octet opens it: {window}");
+}
