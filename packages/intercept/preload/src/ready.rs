@@ -12,7 +12,9 @@
 
 use core::ffi::c_int;
 use core::net::IpAddr;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering, Ordering::Relaxed,
+};
 
 use netcon_wire::{
     CONNECT_FILLED, CONNECT_NONBLOCKING, Family, MAX_FRAME, Mark, Reply, Request, SockAddr,
@@ -100,15 +102,52 @@ pub(crate) fn take(family: Family, kind: c_int) -> Option<Result<c_int, Errno>> 
     if INET6.load(Relaxed) != u32::from(family == Family::Inet6) {
         return None;
     }
+    // Without a service there is no socket (fail closed), whatever is kept.
+    queue()?;
     collect();
-    let (kept, number) = pop().or_else(|| {
-        ask_for_more(family);
-        None
-    })?;
-    if number <= ENOUGH {
+    let taken = {
+        let _busy = Busy::take()?;
+        pop().map(|(kept, number)| (install(kept, kind), number))
+    };
+    if taken.is_none_or(|(_, number)| number <= ENOUGH) {
         ask_for_more(family);
     }
-    Some(install(kept, kind))
+    taken.map(|(fd, _)| fd)
+}
+
+/// While a socket is on its way from a high number to a low one. A fork in another thread waits: its child would hold
+/// what it cannot know of.
+struct Busy;
+
+static BUSY: AtomicBool = AtomicBool::new(false);
+
+impl Busy {
+    /// Not for a second thread, nor in a handler of a signal that came meanwhile: they do without.
+    fn take() -> Option<Busy> {
+        (!BUSY.swap(true, Ordering::Acquire)).then_some(Busy)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.store(false, Ordering::Release);
+    }
+}
+
+/// Before a fork: waits until no socket is on its way; not for ever, should a signal handler fork amid one.
+extern "C" fn before_fork() {
+    for _ in 0..10_000 {
+        if let Some(busy) = Busy::take() {
+            core::mem::forget(busy);
+            return;
+        }
+        sys::sched_yield();
+    }
+}
+
+/// After it, in the parent.
+extern "C" fn after_fork() {
+    drop(Busy);
 }
 
 /// The lowest number, as socket(2) gives it.
@@ -165,6 +204,7 @@ pub(crate) fn collect() {
         return;
     }
     let Some(queue) = queue() else { return };
+    let Some(_busy) = Busy::take() else { return };
     let mut ids = [0; 4 * sys::MAX_FDS];
     let Ok(received) = sys::try_recv_with_fds(queue, &mut ids, true) else {
         return;
@@ -291,7 +331,8 @@ fn hash(ip: IpAddr) -> u64 {
 }
 
 /// In the child of a fork: its parent's are its parent's.
-pub(crate) extern "C" fn forked() {
+extern "C" fn forked() {
+    drop(Busy);
     if OWNER.load(Relaxed) != 0 {
         inherit(sys::getpid());
     }
@@ -349,7 +390,7 @@ fn prepare(family: Family) -> Option<()> {
     PHASE
         .compare_exchange(NONE, PREPARING, Relaxed, Relaxed)
         .ok()?;
-    if sys::fd_limit() < LEAST_LIMIT || !real::at_fork(forked) {
+    if sys::fd_limit() < LEAST_LIMIT || !real::at_fork(before_fork, after_fork, forked) {
         PHASE.store(OFF, Relaxed);
         return None;
     }

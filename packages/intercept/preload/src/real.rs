@@ -68,9 +68,13 @@ static FORK_SEEN: AtomicBool = AtomicBool::new(false);
 type Handler = Option<extern "C" fn()>;
 type RegisterAtFork = unsafe extern "C" fn(Handler, Handler, Handler, *const c_void) -> c_int;
 
-/// Has `child` called in the child of every fork(3) from now on; false where libc has no such thing. Once for a
-/// process and its descendants: they inherit it.
-pub(crate) fn at_fork(child: extern "C" fn()) -> bool {
+/// Has these called around every fork(3) from now on: before it, and after it in the parent and in the child. False
+/// where libc has no such thing. Once for a process and its descendants: they inherit it.
+pub(crate) fn at_fork(
+    before: extern "C" fn(),
+    parent: extern "C" fn(),
+    child: extern "C" fn(),
+) -> bool {
     let [glibc, musl] = &AT_FORK;
     let address = match glibc.load(Ordering::Relaxed) {
         0 => musl.load(Ordering::Relaxed),
@@ -84,9 +88,9 @@ pub(crate) fn at_fork(child: extern "C" fn()) -> bool {
     }
     // SAFETY: the address is `__register_atfork` of glibc, or pthread_atfork(3), which ignores the fourth.
     let register = unsafe { core::mem::transmute::<usize, RegisterAtFork>(address) };
-    // SAFETY: `child` lives as long as the library, which is never unloaded; without a handle of the library
+    // SAFETY: the functions live as long as the library, which is never unloaded; without a handle of the library
     // that registers nothing takes the handler away.
-    unsafe { register(None, None, Some(child), core::ptr::null()) == 0 }
+    unsafe { register(Some(before), Some(parent), Some(child), core::ptr::null()) == 0 }
 }
 
 type Function = unsafe extern "C" fn(usize, usize, usize, usize, usize, usize) -> isize;

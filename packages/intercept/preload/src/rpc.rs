@@ -149,6 +149,11 @@ pub(crate) fn catch_up() {
     }
 }
 
+/// The channel is another: replies on the one before, perhaps a parent's, are not for this process.
+pub(crate) fn nothing_told() {
+    UNREAD.store(0, Ordering::Relaxed);
+}
+
 /// Whether a record of [`tell`] may be unserved.
 pub(crate) fn has_told() -> bool {
     UNREAD.load(Ordering::Relaxed) > 0
