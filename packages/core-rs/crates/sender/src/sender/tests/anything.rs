@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::at;
 use super::model::{MSS, Path, World};
 use crate::number::float;
-use crate::{Ack, Algorithm, Handshake, Sender, Span, Verdict};
+use crate::{Ack, Algorithm, Handshake, Span, Verdict};
 
 const KIB: u64 = 1024;
 
