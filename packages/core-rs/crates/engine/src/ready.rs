@@ -65,8 +65,8 @@ impl Engine {
             .listen_privately(&path, BACKLOG)
             .map_err(failed)?;
         let owner = self.sessions.get_mut(session).ok_or(Failure(EIO))?;
-        let process = Process::open(owner.credentials.pid)
-            .filter(|process| process.can_fetch(channel, owner.channel.as_fd()));
+        let process = Process::behind(owner.channel.as_fd())
+            .filter(|process| process.fetch(channel).is_some());
         let can_fetch = process.is_some();
         owner.ready = Some(Ready {
             queue,

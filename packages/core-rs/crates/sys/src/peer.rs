@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use crate::call::{check, check_len, retry};
 use crate::diag::{peer_inode, socket_inode};
-use crate::unix;
+use crate::{sockopt, unix};
 
 /// A program that moves the descriptor (`dup2`, `close`) while its list is read hides it from one look.
 const ATTEMPTS: usize = 3;
@@ -54,22 +54,15 @@ pub fn poison(service_end: BorrowedFd<'_>, candidates: impl Iterator<Item = u32>
 pub struct Process(OwnedFd);
 
 impl Process {
-    /// `None` if there is no such process (any more).
-    pub fn open(pid: u32) -> Option<Process> {
-        pidfd_open(pid).map(Process)
+    /// Who has opened the other end of `channel`: the very process, not who has its number now (SO_PEERPIDFD,
+    /// Linux 6.5). `None` if it has ended, or the kernel cannot say.
+    pub fn behind(channel: BorrowedFd<'_>) -> Option<Process> {
+        sockopt::peer_process(channel).ok().map(Process)
     }
 
     /// A duplicate of its descriptor of that number; `None` without one, or without the right.
     pub fn fetch(&self, number: RawFd) -> Option<OwnedFd> {
         pidfd_getfd(self.0.as_fd(), number)
-    }
-
-    /// Whether we may, tried on the descriptor by which it talks to `channel`.
-    pub fn can_fetch(&self, number: RawFd, channel: BorrowedFd<'_>) -> bool {
-        let fetched = self
-            .fetch(number)
-            .and_then(|fd| socket_inode(fd.as_fd()).ok());
-        fetched.is_some() && fetched == peer_inode(channel).ok()
     }
 }
 

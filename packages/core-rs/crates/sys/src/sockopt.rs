@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::call::check;
 
@@ -73,6 +73,14 @@ pub fn set_send_buffer(fd: BorrowedFd<'_>, bytes: i32) -> io::Result<()> {
 /// SO_SNDBUFFORCE (CAP_NET_ADMIN), else SO_SNDBUF.
 pub fn force_send_buffer(fd: BorrowedFd<'_>, bytes: i32) -> io::Result<()> {
     write(fd, libc::SO_SNDBUFFORCE, bytes).or_else(|_| set_send_buffer(fd, bytes))
+}
+
+/// SO_PEERPIDFD: a pidfd of who connected, or made the pair.
+pub fn peer_process(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    const SO_PEERPIDFD: libc::c_int = 77;
+    let raw: libc::c_int = read(fd, SO_PEERPIDFD)?;
+    // SAFETY: the kernel has made a new descriptor, close-on-exec, that nobody else owns (unix(7)).
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
 /// SO_PASSRIGHTS=0 where the kernel has it (6.16): the peer cannot queue fds on a data socket.
