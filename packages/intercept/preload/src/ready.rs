@@ -402,8 +402,9 @@ fn prepare(family: Family) -> Option<()> {
     };
     let asked = rpc::exchange_pair(&request, &[], &mut buf);
     let Ok((Ok(Reply::Value(fill)), [Some(queue), Some(listener), ..])) = asked else {
-        // An older service does not know it.
-        PHASE.store(OFF, Relaxed);
+        // An older service does not know it; without one, the next may.
+        let again = matches!(asked, Err(Errno::ENETDOWN));
+        PHASE.store(if again { NONE } else { OFF }, Relaxed);
         if let Ok((_, fds)) = asked {
             for fd in fds.into_iter().flatten() {
                 let _ = sys::close(fd);
