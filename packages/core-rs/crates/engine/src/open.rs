@@ -38,7 +38,6 @@ impl Engine {
         family: Family,
         flags: u8,
     ) -> Result<Answer, Failure> {
-        self.ready_is_empty(session, family);
         self.admit_socket(session)?;
         let (token, now) = (self.token(), self.now_micros);
         let socket = self.table.insert(family, session, token, now);

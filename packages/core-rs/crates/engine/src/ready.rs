@@ -99,6 +99,13 @@ impl Engine {
     /// kernel looks for garbage whenever any unix socket of the machine is closed (unix_gc).
     pub(crate) fn fill(&mut self, session: SessionId, count: usize) {
         let count = count.min(MAX_READY);
+        if self
+            .ready_of(session)
+            .is_some_and(|ready| ready.waiting.len() + count > SOCKETS)
+        {
+            // Some may have been taken and closed without a request.
+            self.reap();
+        }
         if let Some(ready) = self.ready_of(session) {
             let waiting = std::mem::take(&mut ready.waiting);
             // Others were taken and closed without a request, and found dead since.
@@ -195,16 +202,6 @@ impl Engine {
     pub(crate) fn refill(&mut self) {
         for (session, count) in std::mem::take(&mut self.fill_due) {
             self.fill(session, count);
-        }
-    }
-
-    /// A program that asks has found nothing: all that was sent has been taken.
-    pub(crate) fn ready_is_empty(&mut self, session: SessionId, family: Family) {
-        let Some(ready) = self.ready_of(session).filter(|r| r.family == family) else {
-            return;
-        };
-        for key in std::mem::take(&mut ready.waiting) {
-            self.take_ready(key);
         }
     }
 
