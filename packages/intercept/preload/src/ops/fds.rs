@@ -4,6 +4,7 @@ use core::ffi::c_int;
 
 use crate::detour::{Detour, Reason};
 use crate::errno::Errno;
+use crate::ops::options::linger;
 use crate::{channel, ranges, sys};
 
 /// Whether the program does not know of that fd.
@@ -22,6 +23,7 @@ fn hidden<T>(fd: c_int) -> Detour<T> {
 
 /// close(2)
 pub(crate) fn close(fd: c_int) -> Detour<c_int> {
+    linger::before_close(fd);
     hidden(fd)
 }
 

@@ -1,6 +1,7 @@
 //! getsockopt(2) and setsockopt(2).
 
 pub(crate) mod carry;
+pub(crate) mod linger;
 
 use core::ffi::{c_int, c_void};
 
@@ -198,8 +199,18 @@ pub(crate) unsafe fn set(
     let waits = !is_certain(level, name, bytes) || !is_private(socket.state);
     match owner {
         Owner::Library => hidden(name, bytes).into(),
-        Owner::Service => tell(fd, level, name, bytes, waits).into(),
-        Owner::Both | Owner::Kernel => both(fd, level, name, bytes, waits).into(),
+        Owner::Service => match tell(fd, level, name, bytes, waits) {
+            // Of a direct connection the service only keeps what is set: it goes on without.
+            Err(Errno::ENETDOWN) if socket.direct.is_some() => Ok(0),
+            answer => answer,
+        }
+        .into(),
+        Owner::Both | Owner::Kernel => {
+            if socket.direct.is_some() && (level, name) == (abi::SOL_SOCKET, abi::SO_LINGER) {
+                linger::noted(bytes);
+            }
+            both(fd, level, name, bytes, waits).into()
+        }
     }
 }
 
@@ -406,6 +417,8 @@ fn pending_error(socket: &Socket) -> Result<c_int, Errno> {
     let native = sys::getsockopt::<c_int>(socket.fd, abi::SOL_SOCKET, abi::SO_ERROR)?;
     let asks = match socket.state {
         SocketState::Connecting | SocketState::Failed => true,
+        // The kernel alone knows.
+        SocketState::Connected if socket.direct.is_some() => false,
         SocketState::Connected => native != 0,
         SocketState::Fresh | SocketState::Listening => false,
     };

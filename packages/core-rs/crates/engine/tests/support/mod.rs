@@ -68,6 +68,7 @@ impl Service {
             max_sockets,
             congestion: netcon_engine::Algorithm::default(),
             datagrams,
+            shortcut: true,
         };
         let (events, inbox) = channel();
         let sink = move |event| drop(events.send(event));
