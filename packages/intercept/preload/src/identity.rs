@@ -93,6 +93,12 @@ pub(crate) fn note(fd: c_int, change: impl FnOnce(&mut DirectMark)) {
     }
 }
 
+/// The other end of a direct connection has gone, and the program was told so: what follows is an end of file, and
+/// `EPIPE`.
+pub(crate) fn told(fd: c_int) {
+    note(fd, |direct| direct.parted = true);
+}
+
 /// The identity that a unix address carries (as accept4 and getpeername return it).
 pub(crate) fn name_in(address: &[u8]) -> Option<SocketName> {
     let path = address.strip_prefix(&abi::AF_UNIX.to_ne_bytes())?;

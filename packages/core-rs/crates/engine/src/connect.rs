@@ -64,6 +64,8 @@ impl Engine {
                 if let Some(socket) = self.table.get_mut(key) {
                     socket.connect_noticed = true;
                 }
+                // Before the program goes on: whoever holds its description keeps it open.
+                drop(program);
                 let answer = self.connected_answer(key);
                 self.answer_wait(&reply_to, request, &answer);
             }

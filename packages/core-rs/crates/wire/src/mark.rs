@@ -62,7 +62,7 @@ impl SocketState {
 pub struct DirectMark {
     /// The program has shut its writing half down.
     pub shut: bool,
-    /// A write after the peer's close was taken, as TCP takes one.
+    /// The end of the peer was told: a write behind it was taken, as TCP takes one, or its reset was reported.
     pub parted: bool,
 }
 

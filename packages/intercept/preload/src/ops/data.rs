@@ -57,8 +57,12 @@ fn receive_outcome(socket: &Socket, native: Option<Errno>) -> Result<isize, Errn
         (SocketState::Fresh | SocketState::Listening, Some(Errno::EINVAL)) => Err(Errno::ENOTCONN),
         // Without a hang-up the service holds its end, shut down for writing: that is a FIN.
         (SocketState::Connected, None) if !identity::is_over(socket.fd) => Ok(0),
-        // The kernel says it, and nobody else can know.
-        (SocketState::Connected, Some(Errno::ECONNRESET)) if socket.direct.is_some() => unchanged,
+        // The kernel says it, once, and it is told.
+        (SocketState::Connected, Some(Errno::ECONNRESET)) if socket.direct.is_some() => {
+            identity::told(socket.fd);
+            unchanged
+        }
+        (SocketState::Connected, None) if socket.direct.is_some_and(|direct| direct.parted) => Ok(0),
         (SocketState::Connected, None | Some(Errno::ECONNRESET)) => ending(socket, unchanged),
         // A failed connect: its error once, then end of file. The native reset only woke the
         // program up.
@@ -74,7 +78,10 @@ fn receive_outcome(socket: &Socket, native: Option<Errno>) -> Result<isize, Errn
 fn ending(socket: &Socket, unless_told: Result<isize, Errno>) -> Result<isize, Errno> {
     match options::service_error(socket.fd) {
         Ok(0) => unless_told,
-        Ok(error) => Err(Errno(error)),
+        Ok(error) => {
+            identity::told(socket.fd);
+            Err(Errno(error))
+        }
         // The service has forgotten it: both directions had ended. It would know a connection of the
         // service before.
         Err(Errno::ENOTSOCK) => unless_told,
@@ -116,10 +123,10 @@ fn parting(socket: &Socket, native: Errno, len: Option<usize>) -> Option<isize> 
     }
     if identity::is_over(socket.fd) {
         let pending = sys::getsockopt::<c_int>(socket.fd, abi::SOL_SOCKET, abi::SO_ERROR);
+        identity::told(socket.fd);
         if let Ok(error @ 1..) = pending {
             return Some(fail(Errno(error)));
         }
-        identity::note(socket.fd, |direct| direct.parted = true);
         if let Ok(error @ 1..) = options::service_error(socket.fd) {
             return Some(fail(Errno(error)));
         }

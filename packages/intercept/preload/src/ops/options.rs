@@ -415,6 +415,9 @@ impl Local {
 /// `SO_ERROR`: the kernel's where data flows, unless it says that the service ended the stream.
 fn pending_error(socket: &Socket) -> Result<c_int, Errno> {
     let native = sys::getsockopt::<c_int>(socket.fd, abi::SOL_SOCKET, abi::SO_ERROR)?;
+    if native != 0 && socket.direct.is_some() {
+        identity::told(socket.fd);
+    }
     let asks = match socket.state {
         SocketState::Connecting | SocketState::Failed => true,
         // The kernel alone knows.
