@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::native::{self, libc_errno};
 use crate::rpc::Failure;
 use crate::rpc::errno::{ECONNREFUSED, EIO};
-use crate::table::{Role, SocketKey};
+use crate::table::{Role, Socket, SocketKey};
 
 /// From that minor version on a program's library knows direct names.
 const KNOWS_DIRECT: u8 = 1;
@@ -30,6 +30,11 @@ pub(crate) struct Direct {
     pub(crate) partner: Option<SocketKey>,
     /// This end connected; the other was accepted.
     pub(crate) connector: bool,
+}
+
+/// Whether closing it is a reset.
+fn lingers(socket: &Socket) -> bool {
+    socket.options.for_stack().reset_on_close
 }
 
 impl Engine {
@@ -207,7 +212,6 @@ impl Engine {
         let Some(partner) = direct.partner else {
             return;
         };
-        let lingers = |s: &crate::table::Socket| s.options.for_stack().reset_on_close;
         if self.table.get(partner).is_some_and(lingers)
             && diag::peer_inode(program.as_fd()).is_err()
         {
@@ -259,6 +263,7 @@ impl Engine {
     pub(crate) fn dead_directs(&mut self, live: &diag::Pairs) -> Vec<SocketKey> {
         let mut learnt = Vec::new();
         let mut dead = Vec::new();
+        let mut kept = Vec::new();
         for socket in self.table.iter() {
             let Role::Direct(direct) = socket.role else {
                 continue;
@@ -288,11 +293,20 @@ impl Engine {
                     let alive = connector
                         .and_then(|s| s.cookie)
                         .is_some_and(|cookie| live.get(cookie).is_some());
-                    if !alive {
+                    if alive || socket.error.is_some() {
+                        continue;
+                    }
+                    // What it may have to be told of a reset is kept, among a bounded number of such.
+                    if connector.is_some_and(lingers) {
+                        kept.push(socket.key);
+                    } else {
                         dead.push(socket.key);
                     }
                 }
             }
+        }
+        for key in kept {
+            self.keep_ended(key);
         }
         for (key, cookie) in learnt {
             if self.table.by_cookie(cookie).is_none() {

@@ -117,10 +117,13 @@ pub(crate) fn sent(fd: c_int, len: Option<usize>, result: isize, sigpipe: Sigpip
 /// then, the first time or for ever, and nobody reads it. A unix socket says `EPIPE` at once.
 fn parting(socket: &Socket, native: Errno, len: Option<usize>) -> Option<isize> {
     let direct = socket.direct.filter(|direct| !direct.shut)?;
-    let taken = isize::try_from(len?).ok()?;
+    if native == Errno::ECONNRESET {
+        identity::told(socket.fd);
+    }
     if native != Errno::EPIPE || direct.parted {
         return None;
     }
+    let taken = len.and_then(|len| isize::try_from(len).ok());
     if identity::is_over(socket.fd) {
         let pending = sys::getsockopt::<c_int>(socket.fd, abi::SOL_SOCKET, abi::SO_ERROR);
         identity::told(socket.fd);
@@ -131,7 +134,7 @@ fn parting(socket: &Socket, native: Errno, len: Option<usize>) -> Option<isize> 
             return Some(fail(Errno(error)));
         }
     }
-    Some(taken)
+    taken
 }
 
 /// The error that a TCP socket gives, and whether the library has to raise `SIGPIPE` for it.
