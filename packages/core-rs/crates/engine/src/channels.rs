@@ -11,7 +11,9 @@ use netcon_stack::Event as StackEvent;
 use netcon_sys::epoll::LEVEL_IN;
 use netcon_sys::process;
 use netcon_sys::unix::{self, Kind, Name, Received};
-use netcon_wire::{Family, Header, HelloReply, MAX_ADDRESSES, MAX_FRAME, Op, Reply, Request, SockAddr};
+use netcon_wire::{
+    Family, Header, HelloReply, MAX_ADDRESSES, MAX_FRAME, Op, Reply, Request, SockAddr,
+};
 
 use crate::config::Config;
 use crate::engine::{Engine, Event};

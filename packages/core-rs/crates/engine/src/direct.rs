@@ -240,12 +240,7 @@ impl Engine {
 
     /// An entry for an end of a direct connection that is not known, or not any more: the service before made it,
     /// or it is the accepted end of one whose connector has gone.
-    pub(crate) fn inherit_direct(
-        &mut self,
-        key: SocketKey,
-        name: &SocketName,
-        accepted: bool,
-    ) {
+    pub(crate) fn inherit_direct(&mut self, key: SocketKey, name: &SocketName, accepted: bool) {
         if let Some(socket) = self.table.get_mut(key) {
             let name = if accepted { name.of_accepted() } else { *name };
             socket.state = SocketState::Connected;

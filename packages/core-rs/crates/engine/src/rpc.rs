@@ -11,8 +11,8 @@ use netcon_stack::{BindError, BindOptions, ListenError, PcbId};
 use netcon_sys::unix;
 use netcon_sys::{diag, process, sockopt};
 use netcon_wire::{
-    CONNECT_DETACH, CONNECT_WAIT, DirectMark, Interface, LEVEL_NETCON, NETCON_RESET, MAX_FRAME, MapReply, Mark, Op, Reply, Request,
-    SockAddr, SocketName, SocketState,
+    CONNECT_DETACH, CONNECT_WAIT, DirectMark, Interface, LEVEL_NETCON, MAX_FRAME, MapReply, Mark,
+    NETCON_RESET, Op, Reply, Request, SockAddr, SocketName, SocketState,
 };
 
 use crate::accept::{CHECK_AT, Listener};
@@ -189,7 +189,11 @@ impl Engine {
                 value.truncate(room);
                 Answer::Value(value)
             }
-            Request::SetSockOpt { level: LEVEL_NETCON, name: NETCON_RESET, .. } => {
+            Request::SetSockOpt {
+                level: LEVEL_NETCON,
+                name: NETCON_RESET,
+                ..
+            } => {
                 self.reset_other_end(&program);
                 Answer::Done
             }

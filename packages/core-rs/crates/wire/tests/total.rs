@@ -6,10 +6,10 @@
 use std::net::IpAddr;
 
 use netcon_wire::{
-    DecodeError, EncodeError, Family, Found, Header, HelloReply, INTERFACE_NAME_LEN, Interface,
-    InterfaceAddress, MAX_ADDRESSES, MAX_FRAME, MAX_INTERFACE_ADDRESSES, MAX_OPTION_LEN,
+    DecodeError, DirectMark, EncodeError, Family, Found, Header, HelloReply, INTERFACE_NAME_LEN,
+    Interface, InterfaceAddress, MAX_ADDRESSES, MAX_FRAME, MAX_INTERFACE_ADDRESSES, MAX_OPTION_LEN,
     MAX_PROGRAM_LEN, MapReply, Mark, Op, Question, Reply, Request, SockAddr, SocketKind,
-    DirectMark, SocketName, SocketState, Verdict, encode_address,
+    SocketName, SocketState, Verdict, encode_address,
 };
 use proptest::prelude::*;
 

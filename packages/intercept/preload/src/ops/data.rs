@@ -62,7 +62,9 @@ fn receive_outcome(socket: &Socket, native: Option<Errno>) -> Result<isize, Errn
             identity::told(socket.fd);
             unchanged
         }
-        (SocketState::Connected, None) if socket.direct.is_some_and(|direct| direct.parted) => Ok(0),
+        (SocketState::Connected, None) if socket.direct.is_some_and(|direct| direct.parted) => {
+            Ok(0)
+        }
         (SocketState::Connected, None | Some(Errno::ECONNRESET)) => ending(socket, unchanged),
         // A failed connect: its error once, then end of file. The native reset only woke the
         // program up.

@@ -59,7 +59,10 @@ impl Stack {
         if self.flows.contains_key(&key) || self.flows.contains_key(&arrives) {
             return Err(ConnectError::InUse);
         }
-        let listener = self.pcbs.get(meeting.listener).ok_or(ConnectError::Refused)?;
+        let listener = self
+            .pcbs
+            .get(meeting.listener)
+            .ok_or(ConnectError::Refused)?;
         let (family, options, bind_options) =
             (listener.family, listener.options, listener.bind_options);
         let child = self.open(family).map_err(|_| ConnectError::NoBuffers)?;
