@@ -62,14 +62,23 @@ print([hashlib.sha256(b).hexdigest() for b in blobs] == seen, failing(c.getpeern
   }
 
   test('show says so, for both ends, and nothing of it when they are closed', async () => {
-    const program = await paused(service, `c, a = pair(port=7100)\n${PAUSE}c.close(); a.close()\nl = socket.create_server(('127.0.0.1', 7100))\n${PAUSE}`);
+    const program = await paused(
+      service,
+      `c, a = pair(port=7100)\n${PAUSE}c.close(); a.close()\nl = socket.create_server(('127.0.0.1', 7100))\n${PAUSE}`,
+    );
     const rows = (await service.show()).filter(({ state }) => state === 'ESTABLISHED');
-    assert.deepEqual(rows.map(({ shortcut }) => shortcut), [true, true]);
+    assert.deepEqual(
+      rows.map(({ shortcut }) => shortcut),
+      [true, true],
+    );
     assert.equal(rows[0].local, rows[1].peer);
     assert.equal(rows[0].peer, rows[1].local);
     program.child.stdin.write('\n');
     await program.says(/ready[\s\S]*ready/);
-    assert.deepEqual((await service.show()).map(({ state }) => state), ['LISTEN']);
+    assert.deepEqual(
+      (await service.show()).map(({ state }) => state),
+      ['LISTEN'],
+    );
     program.child.stdin.end('\n');
     assert.equal((await program.end()).code, 0);
   });
@@ -151,7 +160,10 @@ test('without it, connections pass through the stack', async () => {
   const service = await Service.start(ns, { args: ['--tap', 'nc0', '--no-shortcut'] });
   const program = await paused(service, `c, a = pair()\n${PAUSE}`);
   const rows = (await service.show()).filter(({ state }) => state === 'ESTABLISHED');
-  assert.deepEqual(rows.map(({ shortcut }) => shortcut), [false, false]);
+  assert.deepEqual(
+    rows.map(({ shortcut }) => shortcut),
+    [false, false],
+  );
   assert.ok((await service.show('status')).counters.loop_frames > 0);
   program.child.stdin.end('\n');
   await program.end();
