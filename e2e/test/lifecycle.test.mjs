@@ -71,7 +71,8 @@ describe('the end of the service', () => {
 
   test('killed with -9: programs get errors at once and do not spin', async () => {
     const ns = new Namespace();
-    const service = await Service.start(ns);
+    // Connections that the service stands between: direct ones live on (shortcut.test.mjs).
+    const service = await Service.start(ns, { args: ['--tap', 'nc0', '--no-shortcut'] });
     const app = service.start(python(), ['-u', '-c', HOLDER], { stdio: ['pipe', 'pipe', 'pipe'] });
     await app.says(/up/);
     const nginx = await startNginx(service, webRoot([10_000]), 8000);

@@ -12,6 +12,8 @@ import { startSshd } from '../lib/sshd.mjs';
 import { UID } from '../lib/unprivileged.mjs';
 
 const SIZE = 10_000;
+/** What a service takes with it: connections that it stands between. Direct ones live on: shortcut.test.mjs. */
+const STACK_ONLY = ['--tap', 'nc0', '--no-shortcut'];
 
 /** A program that does what it is told, a piece of Python a line (as JSON), and says what came of it. */
 const PUPPET = `
@@ -72,7 +74,7 @@ async function killed(service) {
 }
 
 async function restarted(service) {
-  return Service.start(service.ns, { dir: service.dir });
+  return Service.start(service.ns, { dir: service.dir, args: STACK_ONLY });
 }
 
 /** The pid and those of its children. */
@@ -91,7 +93,7 @@ describe('servers of all kinds', () => {
   let idle;
   before(async () => {
     ns = new Namespace();
-    service = await Service.start(ns);
+    service = await Service.start(ns, { args: STACK_ONLY });
     // nginx's workers have to reach the socket again.
     chmodSync(service.dir, 0o755);
     const root = webRoot([SIZE]);
@@ -168,7 +170,7 @@ describe('a program', () => {
   let puppet;
   before(async () => {
     ns = new Namespace();
-    service = await Service.start(ns);
+    service = await Service.start(ns, { args: STACK_ONLY });
     puppet = new Puppet(service);
   });
   after(async () => {
@@ -300,7 +302,7 @@ describe('what is not taken back', () => {
   const names = () => readdirSync(`${service.dir}/service.d`).filter((name) => name.includes('-'));
   before(async () => {
     ns = new Namespace();
-    service = await Service.start(ns);
+    service = await Service.start(ns, { args: STACK_ONLY });
     puppet = new Puppet(service);
     await puppet.does('a = socket.create_server(("0.0.0.0", 7000)); b = socket.create_server(("0.0.0.0", 7001))');
   });

@@ -50,6 +50,10 @@ export const SocketRow = Type.Object(
     protocol: Type.String({ examples: ['tcp'] }),
     family: Type.Integer({ description: '4 or 6', examples: [4] }),
     state: Type.String({ description: "RFC 9293's name", examples: ['ESTABLISHED'] }),
+    shortcut: Type.Boolean({
+      description: 'Connected to the other program directly: the service moves and counts none of its bytes',
+      examples: [false],
+    }),
     local: Type.String({ examples: ['10.77.0.2:80'] }),
     peer: Type.String({ examples: ['10.77.0.1:43210'] }),
     recvQueue: Type.Integer({ description: 'Bytes not yet read by the program', examples: [0] }),

@@ -7,6 +7,7 @@ export const listening: SocketRow = {
   protocol: 'tcp',
   family: 4,
   state: 'LISTEN',
+  shortcut: false,
   local: '0.0.0.0:80',
   peer: '0.0.0.0:*',
   recvQueue: 0,

@@ -52,6 +52,7 @@ function addService(program: Command, state: State): void {
     .option('--fault <spec>', 'inject faults: loss=1%,delay=20ms,jitter=5ms,reorder=1%,duplicate=1%,seed=7')
     .option('--no-offload', 'no checksum and segmentation offload on the tap')
     .option('--congestion <name>', 'congestion control of TCP: cubic, reno or bbr (default: cubic)')
+    .option('--no-shortcut', 'connections between two programs in netcon go through the stack, too')
     .option('--max-sessions <n>', 'how many programs may join (default: 4096)', count)
     .option('--max-sockets <n>', 'how many sockets they may have (default: 65536, or what RLIMIT_NOFILE allows)', count)
     .addHelpText('after', SERVICE_EXAMPLES)

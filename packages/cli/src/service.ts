@@ -24,6 +24,7 @@ export interface ServiceFlags {
   resolver?: string[];
   dns?: boolean;
   congestion?: string;
+  shortcut?: boolean;
 }
 
 /** Runs the service until a signal, the end of the app, or its own failure; leaves nothing behind. */

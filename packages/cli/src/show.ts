@@ -39,7 +39,7 @@ export function socketTable(rows: SocketRow[]): string {
     ['Proto', 'State', 'Recv-Q', 'Send-Q', 'Local', 'Peer', 'Pid/Program', 'Age'],
     rows.map((row) => [
       row.family === 6 ? `${row.protocol}6` : row.protocol,
-      row.state,
+      row.shortcut ? `${row.state} shortcut` : row.state,
       String(row.recvQueue),
       String(row.sendQueue),
       row.local,

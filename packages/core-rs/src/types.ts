@@ -14,6 +14,8 @@ export interface EngineOptions {
   maxSockets?: number;
   /** Congestion control of connections whose program chooses none. */
   congestion?: Congestion;
+  /** Connect two programs of this service to each other directly (default). */
+  shortcut?: boolean;
 }
 
 /** Algorithms, by the names that TCP_CONGESTION has for them. */
@@ -90,6 +92,8 @@ export interface SocketRow {
   protocol: string;
   family: number;
   state: string;
+  /** Connected to the other program directly: the service moves and counts none of its octets. */
+  shortcut: boolean;
   local: string;
   peer: string;
   recvQueue: number;

@@ -31,6 +31,8 @@ export interface ServiceOptions {
   resolvConf?: string;
   /** cubic, reno or bbr. */
   congestion?: string;
+  /** False: connections between two programs go through the stack as well. */
+  shortcut?: boolean;
 }
 
 /** Options checked and completed; nothing has been opened yet. */
@@ -49,6 +51,7 @@ export interface ServiceConfig {
   resolvers: Server[] | false;
   resolvConf: string;
   congestion: Congestion;
+  shortcut: boolean;
 }
 
 /** Checks options before anything is opened. */
@@ -76,6 +79,7 @@ export function configure(options: ServiceOptions, at: Surroundings, lookup?: Lo
     resolvers: options.resolvers === false ? false : (options.resolvers ?? []).map(parseResolver),
     resolvConf: options.resolvConf ?? '/etc/resolv.conf',
     congestion: congestion(options.congestion ?? 'cubic'),
+    shortcut: options.shortcut ?? true,
   };
 }
 

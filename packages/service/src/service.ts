@@ -209,6 +209,7 @@ function engineOptions(config: ServiceConfig, tap: string | undefined): EngineOp
     addresses: config.plan.stack,
     maxSockets: config.maxSockets,
     congestion: config.congestion,
+    shortcut: config.shortcut,
     ...(gateway4 !== undefined && { gateway4 }),
     ...(gateway6 !== undefined && { gateway6 }),
     ...(config.fault !== undefined && { fault: config.fault }),

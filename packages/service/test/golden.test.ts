@@ -109,6 +109,7 @@ test('every golden frame is known here, and none is missing', () => {
     ...Object.keys(replies).map((name) => `reply.${name}`),
     // Names are the business of the service's Rust side and the library.
     'name.connected',
+    'name.direct',
   ];
   assert.deepEqual([...golden.keys()], known);
 });

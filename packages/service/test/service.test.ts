@@ -125,6 +125,7 @@ test('options reach the engine', async () => {
     fault: 'loss=2%,seed=5',
     maxSockets: 99,
     congestion: 'bbr',
+    shortcut: false,
   });
   const { socketPath, namesDir, ...rest } = native.options[0] ?? { socketPath: '', namesDir: '' };
   assert.equal(namesDir, socketPath.replace(/\.sock$/, '.d'));
@@ -137,6 +138,7 @@ test('options reach the engine', async () => {
     fault: { seed: 5, loss: 0.02, delayMs: 0, jitterMs: 0, reorder: 0, duplicate: 0 },
     maxSockets: 99,
     congestion: 'bbr',
+    shortcut: false,
   });
   await service.stop();
 });

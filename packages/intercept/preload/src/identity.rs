@@ -5,7 +5,7 @@
 
 use core::ffi::c_int;
 
-use netcon_wire::{Family, Mark, NAME_LEN, Reply, Request, SocketName, SocketState};
+use netcon_wire::{DirectMark, Family, Mark, NAME_LEN, Reply, Request, SocketName, SocketState};
 
 use crate::abi::{self, Timespec};
 use crate::detour::Reason;
@@ -23,6 +23,8 @@ pub(crate) struct Socket {
     pub(crate) state: SocketState,
     /// A listener whose options accept(2) copies.
     pub(crate) inherits: bool,
+    /// One end of a direct connection, and what is noted of it.
+    pub(crate) direct: Option<DirectMark>,
 }
 
 /// The mark of an fd: one getsockopt.
@@ -38,12 +40,14 @@ pub(crate) fn socket(fd: c_int) -> Result<Socket, Reason> {
             family,
             state,
             inherits,
+            direct,
             ..
         }) => Ok(Socket {
             fd,
             family,
             state,
             inherits,
+            direct,
         }),
         Some(Mark::Channel { .. } | Mark::Datagram) | None => Err(Reason::NotOurs),
     }
@@ -56,14 +60,43 @@ pub(crate) fn is_datagram(fd: c_int) -> bool {
 }
 
 /// Marks a socket that accept(2) has just returned.
-pub(crate) fn mark_accepted(fd: c_int, family: Family, id: u32) {
+pub(crate) fn mark_accepted(fd: c_int, family: Family, name: &SocketName) {
     let mark = Mark::Socket {
         family,
         state: SocketState::Connected,
         inherits: false,
-        id,
+        direct: name.direct.then(DirectMark::default),
+        id: name.id,
     };
     let _ = sys::setsockopt(fd, abi::SOL_SOCKET, abi::SO_MAX_PACING_RATE, &mark.pack());
+}
+
+/// Notes something of an end of a direct connection in its mark.
+pub(crate) fn note(fd: c_int, change: impl FnOnce(&mut DirectMark)) {
+    if let Some(Mark::Socket {
+        family,
+        state,
+        inherits,
+        direct: Some(mut direct),
+        id,
+    }) = mark(fd)
+    {
+        change(&mut direct);
+        let mark = Mark::Socket {
+            family,
+            state,
+            inherits,
+            direct: Some(direct),
+            id,
+        };
+        let _ = sys::setsockopt(fd, abi::SOL_SOCKET, abi::SO_MAX_PACING_RATE, &mark.pack());
+    }
+}
+
+/// The other end of a direct connection has gone, and the program was told so: what follows is an end of file, and
+/// `EPIPE`.
+pub(crate) fn told(fd: c_int) {
+    note(fd, |direct| direct.parted = true);
 }
 
 /// The identity that a unix address carries (as accept4 and getpeername return it).
@@ -94,12 +127,17 @@ pub(crate) fn unix_address(path: &[u8], out: &mut [u8; UNIX_LEN]) -> Option<usiz
 
 /// The identity in the fd's own name (connected by connect) or its peer's (accepted).
 pub(crate) fn name_of(fd: c_int) -> Option<SocketName> {
-    name_by(sys::nr::GETSOCKNAME, fd).or_else(|| name_by(sys::nr::GETPEERNAME, fd))
+    name_by(sys::nr::GETSOCKNAME, fd).or_else(|| accepted_name(fd))
 }
 
-/// Whether the socket came from accept(2): the identity is in its peer's name.
+/// The identity of a socket that came from accept(2): it is in its peer's name.
+fn accepted_name(fd: c_int) -> Option<SocketName> {
+    name_by(sys::nr::GETPEERNAME, fd).map(SocketName::of_accepted)
+}
+
+/// Whether the socket came from accept(2).
 pub(crate) fn is_accepted(fd: c_int) -> bool {
-    name_by(sys::nr::GETPEERNAME, fd).is_some()
+    accepted_name(fd).is_some()
 }
 
 /// Whether both directions of a connected socket have ended: the kernel then reports a hang-up
@@ -108,6 +146,12 @@ pub(crate) fn is_over(fd: c_int) -> bool {
     const NOW: Timespec = Timespec { sec: 0, nsec: 0 };
     // POLLHUP is reported whether asked for or not.
     sys::poll(fd, 0, Some(NOW)).is_ok()
+}
+
+/// Whether TCP's connection is over, and not only that of unix sockets, which hang up when the other end is closed:
+/// TCP is in CLOSE-WAIT then, until this end is shut down as well.
+pub(crate) fn has_ended(socket: &Socket) -> bool {
+    socket.direct.is_none_or(|direct| direct.shut) && is_over(socket.fd)
 }
 
 fn name_by(call: usize, fd: c_int) -> Option<SocketName> {
@@ -119,20 +163,22 @@ fn name_by(call: usize, fd: c_int) -> Option<SocketName> {
 /// An unmarked socket whose peer's name claims to be the service's, accepted past the hooks
 /// (a raw system call, io_uring). The service is asked before it is believed.
 pub(crate) fn adopt(fd: c_int) -> Result<Socket, Reason> {
-    if !is_accepted(fd) {
+    let Some(name) = accepted_name(fd) else {
         return Err(Reason::NotOurs);
-    }
+    };
     let mut buf = rpc::buffer();
     let reply = rpc::call(&Request::Map, &[fd], &mut buf);
     let Ok(Reply::Map(map)) = reply else {
         return Err(Reason::NotOurs);
     };
-    mark_accepted(fd, map.family, map.id);
+    let name = SocketName { id: map.id, ..name };
+    mark_accepted(fd, map.family, &name);
     Ok(Socket {
         fd,
         family: map.family,
         state: map.state,
         inherits: false,
+        direct: name.direct.then(DirectMark::default),
     })
 }
 

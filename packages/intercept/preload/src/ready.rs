@@ -228,6 +228,7 @@ pub(crate) fn collect() {
             state: SocketState::Fresh,
             inherits: false,
             id: u32::from_le_bytes(*id),
+            direct: None,
         };
         set_mark(fd, mark);
         keep(fd);
@@ -293,6 +294,7 @@ pub(crate) fn connect(socket: &Socket, addr: SockAddr) -> Option<Errno> {
             state: SocketState::Connecting,
             inherits: false,
             id,
+            direct: None,
         };
         set_mark(socket.fd, mark);
     }

@@ -5,7 +5,7 @@ export const MAGIC = 0x434e;
 /** A peer with another major version is refused. */
 export const VERSION_MAJOR = 1;
 /** Counts compatible additions. */
-export const VERSION_MINOR = 0;
+export const VERSION_MINOR = 1;
 export const HEADER_LEN = 16;
 export const MAX_PAYLOAD = 1008;
 const FLAG_REPLY = 1;

@@ -37,6 +37,8 @@ pub(crate) struct Listener {
     pub(crate) queued: VecDeque<PcbId>,
     /// Length of `queued` at which it is compared with the kernel's queue.
     pub(crate) check_at: usize,
+    /// Connections that the program's queue certainly has room for, as far as was looked.
+    pub(crate) room: usize,
 }
 
 /// A finished handshake that the program's queue had no room for.
@@ -94,7 +96,7 @@ impl Engine {
         }
     }
 
-    fn compare_queue(&mut self, key: SocketKey) {
+    pub(crate) fn compare_queue(&mut self, key: SocketKey) {
         let Some(socket) = self.table.get_mut(key) else {
             return;
         };
@@ -102,13 +104,22 @@ impl Engine {
             return;
         };
         // Where unix_diag is refused the queue's own EAGAIN is the only limit.
-        let waiting = diag::listener_queue(listener.inode)
-            .map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        let looked = diag::listener_queue(listener.inode);
+        let (waiting, backlog) = looked.map_or((0, None), |(waiting, backlog)| {
+            let wide = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+            (wide(waiting), Some(wide(backlog)))
+        });
         while listener.queued.len() > waiting {
             let Some(pcb) = listener.queued.pop_front() else {
                 break;
             };
             self.stack.backlog_accepted(pcb);
+        }
+        // Nothing is connected directly where that cannot be known.
+        listener.room = backlog.map_or(0, |backlog| (backlog + 1).saturating_sub(waiting));
+        let outside = waiting.saturating_sub(listener.queued.len());
+        if let Some(pcb) = socket.pcb {
+            self.stack.backlog_outside(pcb, outside);
         }
         listener.check_at = (listener.queued.len() * 2).max(CHECK_AT);
     }
@@ -185,6 +196,7 @@ impl Engine {
             token,
             local: handoff.local,
             peer: handoff.peer,
+            direct: false,
         };
         let end = match self.native.offer(&path, &identity) {
             Ok(end) => end,
@@ -215,6 +227,7 @@ impl Engine {
             && let Role::Listener(listener) = &mut listener.role
         {
             listener.queued.push_back(handoff.pcb);
+            listener.room = listener.room.saturating_sub(1);
             if listener.queued.len() >= listener.check_at {
                 self.compare_queue(key);
             }
@@ -313,6 +326,7 @@ impl Engine {
                 }
                 self.native.remove(&listener.path);
             }
+            Role::Direct(direct) => self.part(direct, socket.options.for_stack().reset_on_close),
             // Nobody else holds our end: closed, it leaves the epoll set.
             Role::Stream(_)
             | Role::Idle

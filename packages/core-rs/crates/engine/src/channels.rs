@@ -11,7 +11,9 @@ use netcon_stack::Event as StackEvent;
 use netcon_sys::epoll::LEVEL_IN;
 use netcon_sys::process;
 use netcon_sys::unix::{self, Kind, Name, Received};
-use netcon_wire::{Family, HelloReply, MAX_ADDRESSES, MAX_FRAME, Op, Reply, Request, SockAddr};
+use netcon_wire::{
+    Family, Header, HelloReply, MAX_ADDRESSES, MAX_FRAME, Op, Reply, Request, SockAddr,
+};
 
 use crate::config::Config;
 use crate::engine::{Engine, Event};
@@ -117,6 +119,7 @@ impl Engine {
             return;
         };
         session.admission = Admission::Asked;
+        session.minor = Header::decode(frame).map_or(0, |(header, _)| header.minor);
         if let Ok((_, Request::Hello { program, .. })) = Request::decode(frame) {
             session.program = String::from_utf8_lossy(program).into_owned();
         }
@@ -164,6 +167,7 @@ impl Engine {
             return;
         };
         let (admission, program) = (session.admission, session.program.clone());
+        let minor = session.minor;
         let Some(id) = self.add_session(channel, Some(parent)) else {
             return;
         };
@@ -182,6 +186,7 @@ impl Engine {
         if let Some(session) = self.sessions.get_mut(id) {
             session.admission = admission;
             session.program = program;
+            session.minor = minor;
         }
         self.note_member(id);
         if let Some(session) = self.sessions.get(id) {

@@ -29,6 +29,8 @@ pub struct Config {
     pub max_sockets: usize,
     /// Congestion control of connections whose program chooses none.
     pub congestion: Algorithm,
+    /// Connect programs of ours to each other directly.
+    pub shortcut: bool,
     /// Serve datagram sockets, where the system lets us.
     pub datagrams: bool,
 }

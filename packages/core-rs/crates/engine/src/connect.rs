@@ -27,6 +27,16 @@ use crate::stream::Stream;
 use crate::table::{Role, SocketKey};
 use crate::token::Token;
 
+/// What came of a connect at once.
+pub(crate) enum Begun {
+    /// All that there is to say.
+    Answered(Answer),
+    /// Connected directly to another program.
+    Connected,
+    /// A handshake has been started.
+    Handshake,
+}
+
 impl Engine {
     /// `Ok(None)`: the answer goes, or has gone, to `reply_to`, where a blocking call waits.
     pub(crate) fn connect(
@@ -37,18 +47,30 @@ impl Engine {
         reply_to: Option<OwnedFd>,
         request: u32,
     ) -> Result<Option<Answer>, Failure> {
-        let begun = self.begin_connect(key, to);
+        let begun = self.begin_connect(key, Some(&program), to);
         let Some(reply_to) = reply_to else {
-            if let Some(answer) = begun? {
-                return Ok(Some(answer));
+            match begun? {
+                Begun::Answered(answer) => return Ok(Some(answer)),
+                // TCP says so on loopback, too; the socket is writable by then.
+                Begun::Connected => return Err(Failure(EINPROGRESS)),
+                Begun::Handshake => {}
             }
             self.begin_filled(key, program)?;
             return Err(Failure(EINPROGRESS));
         };
         match begun {
-            Ok(Some(answer)) => self.answer_wait(&reply_to, request, &answer),
+            Ok(Begun::Answered(answer)) => self.answer_wait(&reply_to, request, &answer),
+            Ok(Begun::Connected) => {
+                if let Some(socket) = self.table.get_mut(key) {
+                    socket.connect_noticed = true;
+                }
+                // Before the program goes on: whoever holds its description keeps it open.
+                drop(program);
+                let answer = self.connected_answer(key);
+                self.answer_wait(&reply_to, request, &answer);
+            }
             Err(Failure(errno)) => self.fail_wait(&reply_to, request, errno),
-            Ok(None) => {
+            Ok(Begun::Handshake) => {
                 let token = Token::Wait(key).pack();
                 if let Err(e) = self.epoll.add(reply_to.as_fd(), EDGE_HUP, token) {
                     let Failure(errno) = self.give_up(key, &e);
@@ -68,12 +90,13 @@ impl Engine {
         Ok(None)
     }
 
-    /// The state decides what connect(2) means; `None`: the handshake has been started.
+    /// The state decides what connect(2) means.
     pub(crate) fn begin_connect(
         &mut self,
         key: SocketKey,
+        program: Option<&OwnedFd>,
         to: SockAddr,
-    ) -> Result<Option<Answer>, Failure> {
+    ) -> Result<Begun, Failure> {
         let socket = self.table.get_mut(key).ok_or(Failure(EIO))?;
         match (socket.state, &socket.role) {
             (SocketState::Fresh, Role::Idle) => {}
@@ -83,14 +106,14 @@ impl Engine {
             (SocketState::Connected, _) if !socket.connect_noticed => {
                 // connect(2) after a non-blocking one that succeeded: 0 once, as on Linux.
                 socket.connect_noticed = true;
-                return Ok(Some(self.connected_answer(key)));
+                return Ok(Begun::Answered(self.connected_answer(key)));
             }
             (SocketState::Failed, _) if !socket.used_up => {
                 // The error once; without one left, Linux says ECONNABORTED.
                 socket.used_up = true;
                 return Err(Failure(socket.error.take().unwrap_or(ECONNABORTED)));
             }
-            (SocketState::Failed, _) => return self.renew(key).map(Some),
+            (SocketState::Failed, _) => return self.renew(key).map(Begun::Answered),
             _ => return Err(Failure(EISCONN)),
         }
         // ip(7): connecting to the wildcard address means this host.
@@ -118,6 +141,11 @@ impl Engine {
             .map(|s| s.options.for_stack())
             .unwrap_or_default();
         self.stack.set_options(pcb, options);
+        if let Some(program) = program
+            && self.shortcut(key, pcb, program, to)?
+        {
+            return Ok(Begun::Connected);
+        }
         let local = self
             .stack
             .connect(pcb, to, self.now())
@@ -128,7 +156,7 @@ impl Engine {
             socket.error = None;
         }
         self.forget(key);
-        Ok(None)
+        Ok(Begun::Handshake)
     }
 
     fn connected_answer(&self, key: SocketKey) -> Answer {
@@ -148,6 +176,7 @@ impl Engine {
             token: s.token,
             local: s.local?,
             peer: s.peer?,
+            direct: false,
         })
     }
 
@@ -232,7 +261,11 @@ impl Engine {
                     Err(e) => drop(self.give_up(key, &e)),
                 }
             }
-            other @ (Role::Idle | Role::Listener(_) | Role::Stream(_) | Role::Ended) => {
+            other @ (Role::Idle
+            | Role::Listener(_)
+            | Role::Stream(_)
+            | Role::Direct(_)
+            | Role::Ended) => {
                 socket.role = other;
             }
         }
@@ -280,7 +313,11 @@ impl Engine {
                 // Closed with the filling unread: IN|OUT|RDHUP|HUP|ERR, as for TCP.
                 drop(end);
             }
-            other @ (Role::Idle | Role::Listener(_) | Role::Stream(_) | Role::Ended) => {
+            other @ (Role::Idle
+            | Role::Listener(_)
+            | Role::Stream(_)
+            | Role::Direct(_)
+            | Role::Ended) => {
                 socket.role = other;
                 self.stream_failed(key, cause);
             }
@@ -315,6 +352,7 @@ impl Engine {
             | Role::Listener(_)
             | Role::Filled { .. }
             | Role::Stream(_)
+            | Role::Direct(_)
             | Role::Ended) => socket.role = other,
         }
     }

@@ -355,6 +355,7 @@ impl Engine {
             let session = owner.and_then(|o| self.sessions.get(o.session));
             let pid = owner.map_or(0, |o| o.pid);
             SocketRow {
+                shortcut: false,
                 id: u32::MAX,
                 protocol: socket.protocol,
                 family: if socket.local.is_ipv4() { 4 } else { 6 },

@@ -14,6 +14,7 @@ use std::sync::mpsc::Receiver;
 use netcon_link::Link;
 use netcon_stack::{Cidr, Instant, RxMeta, Stack};
 use netcon_sys::clock::monotonic_micros;
+use netcon_sys::diag;
 use netcon_sys::epoll::{EDGE_IN, Epoll, LEVEL_IN, Ready, Waker};
 use netcon_sys::process::{RandomPool, random_u64};
 use netcon_wire::Interface;
@@ -101,6 +102,8 @@ pub struct Engine {
     /// Sockets of a session that has ended may be dead.
     pub(crate) reap_due: bool,
     pub(crate) reap_threshold: usize,
+    /// Programs are connected to each other directly: wanted, and unix_diag tells of their ends.
+    pub(crate) shortcuts: bool,
     pub(crate) now_micros: i64,
     started_micros: i64,
     pub(crate) config: Config,
@@ -126,6 +129,7 @@ pub(crate) struct Counters {
     pub(crate) link_failed: u64,
     pub(crate) refused: u64,
     pub(crate) records_failed: u64,
+    pub(crate) shortcuts: u64,
 }
 
 impl std::fmt::Debug for Engine {
@@ -202,6 +206,7 @@ impl Engine {
         };
         let rings = Box::new(SlabRings::new(RING));
         let stack = Stack::new(stack_config, rings, Instant::from_micros(now_micros));
+        let shortcuts = config.shortcut && diag::Pairs::look(true).is_ok();
         let (handle, commands) = Handle::new(Arc::clone(&waker));
         let engine = Engine {
             epoll,
@@ -231,6 +236,7 @@ impl Engine {
             random: RandomPool::default(),
             reap_due: false,
             reap_threshold: 256,
+            shortcuts,
             now_micros,
             started_micros: now_micros,
             config,

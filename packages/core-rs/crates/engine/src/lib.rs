@@ -13,6 +13,7 @@ mod command;
 mod config;
 mod connect;
 mod datagrams;
+mod direct;
 mod engine;
 mod error;
 mod interfaces;

@@ -84,6 +84,8 @@ impl Native {
         path: &Path,
         backlog: i32,
     ) -> io::Result<()> {
+        // What it accepts inherits it.
+        sockopt::refuse_rights(program);
         unix::bind(program, Name::Path(path))?;
         unix::listen(program, backlog)
     }
@@ -139,6 +141,19 @@ impl Native {
             .encode()
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         unix::bind(fd, Name::Abstract(&name))
+    }
+
+    /// Names a program's description and connects it to another program's listener at `path`, which has room.
+    pub(crate) fn join(
+        &self,
+        program: BorrowedFd<'_>,
+        path: &Path,
+        identity: &SocketName,
+    ) -> io::Result<()> {
+        // Whatever one program passes, the other's TCP socket has no descriptors to give.
+        sockopt::refuse_rights(program);
+        self.name(program, identity)?;
+        unix::connect(program, Name::Path(path))
     }
 
     /// A new socket of ours, named, connected to the program's listener at `path`.
@@ -259,6 +274,13 @@ pub(crate) fn release(
         }
     }
     Ok(())
+}
+
+/// Wakes who waits for the socket to be writable: setting a send buffer does (sk_setsockopt, net/core/sock.c).
+pub(crate) fn wake_writers(program: BorrowedFd<'_>) {
+    if let Ok(bytes) = sockopt::send_buffer(program) {
+        let _ = sockopt::force_send_buffer(program, bytes / 2);
+    }
 }
 
 /// What a program is told of a failure on our side: a full table of descriptors of ours it knows as

@@ -39,6 +39,7 @@ impl Engine {
             | Role::Waiting { .. }
             | Role::Filled { .. }
             | Role::Stream(_)
+            | Role::Direct(_)
             | Role::Ended => return self.forget(key),
         };
         let (Some(bound), Some(cookie)) = (socket.bound, socket.cookie) else {
@@ -207,6 +208,7 @@ impl Engine {
                 handoffs: Vec::new(),
                 queued: VecDeque::new(),
                 check_at: CHECK_AT,
+                room: 0,
             });
         }
         Ok(path)
@@ -235,6 +237,12 @@ impl Engine {
             .flatten()
             .find_map(|name| SocketName::decode(name).ok());
         match name {
+            Some(name) if name.direct && state == SocketState::Connected => {
+                let key = self.inherit_counted(session, family, cookie)?;
+                let accepted = SocketName::decode(&own).is_err();
+                self.inherit_direct(key, &name, accepted);
+                Some(key)
+            }
             // It was this service's, and both directions had ended in order.
             Some(name) if name.token >> 48 == u64::from(self.records.instance) => None,
             Some(name) if state == SocketState::Connected => {

@@ -282,13 +282,14 @@ impl Engine {
         }
         let send_buffer = socket.options.send_buffer();
         let (id, token, family) = (key.slot, socket.token, socket.family);
-        let begun = self.begin_connect(key, to);
+        let begun = self.begin_connect(key, None, to);
         let socket = self.table.get(key).ok_or(Failure(EIO))?;
         let identity = SocketName {
             id,
             token,
             local: socket.local.unwrap_or(SockAddr::unspecified(family)),
             peer: to.as_family(family),
+            direct: false,
         };
         let end = self
             .sessions

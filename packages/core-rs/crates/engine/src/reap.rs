@@ -1,8 +1,8 @@
 //! Finds entries whose program has closed its socket.
 //!
-//! A connected socket's close hangs our end up. One that was never connected closes in silence:
-//! it is looked for in the kernel's list of unix sockets (sock_diag(7)), when its session ends,
-//! when a bind meets a conflict, when a limit is met, on `show`, and when the entries have doubled;
+//! A connected socket's close hangs our end up. One that was never connected, or is connected directly to another
+//! program's, closes in silence: it is looked for in the kernel's list of unix sockets (sock_diag(7)), when its
+//! session ends, when a bind meets a conflict, when a limit is met, on `show`, and when the entries have doubled;
 //! never by timer. So are datagram sockets, by other means.
 
 use netcon_sys::diag;
@@ -16,20 +16,29 @@ impl Engine {
         self.reap_due = false;
         self.recount_datagrams();
         let is_silent = |role: &Role| matches!(role, Role::Idle | Role::Listener(_) | Role::Ended);
-        if !self.table.iter().any(|s| is_silent(&s.role)) {
+        let is_direct = |role: &Role| matches!(role, Role::Direct(_));
+        let (mut silent, mut direct) = (false, false);
+        for socket in self.table.iter() {
+            silent |= is_silent(&socket.role);
+            direct |= is_direct(&socket.role);
+        }
+        if !silent && !direct {
             return 0;
         }
         // Without the list nothing can be told to be dead.
-        let Ok(live) = diag::live_unix_sockets() else {
+        let Ok(live) = diag::Pairs::look(direct) else {
             return 0;
         };
-        let dead: Vec<SocketKey> = self
+        let mut dead: Vec<SocketKey> = self
             .table
             .iter()
             .filter(|s| is_silent(&s.role))
-            .filter(|s| s.cookie.is_some_and(|cookie| !live.contains_key(&cookie)))
+            .filter(|s| s.cookie.is_some_and(|cookie| live.get(cookie).is_none()))
             .map(|s| s.key)
             .collect();
+        if direct {
+            dead.extend(self.dead_directs(&live));
+        }
         for key in &dead {
             self.remove_socket(*key);
         }

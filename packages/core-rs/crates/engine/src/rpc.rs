@@ -11,13 +11,15 @@ use netcon_stack::{BindError, BindOptions, ListenError, PcbId};
 use netcon_sys::unix;
 use netcon_sys::{diag, sockopt};
 use netcon_wire::{
-    CONNECT_DETACH, CONNECT_FILLED, CONNECT_RELEASE, CONNECT_WAIT, Interface, MAX_FRAME, MapReply,
-    Mark, Op, Reply, Request, SockAddr, SocketName, SocketState,
+    CONNECT_DETACH, CONNECT_FILLED, CONNECT_RELEASE, CONNECT_WAIT, DirectMark, Interface,
+    LEVEL_NETCON, MAX_FRAME, MapReply, Mark, NETCON_RESET, Op, Reply, Request, SockAddr,
+    SocketName, SocketState,
 };
 
 use crate::accept::{CHECK_AT, Listener};
 use crate::engine::Engine;
 use crate::native;
+use crate::options::{SO_ERROR, level::SOCKET as SOL_SOCKET};
 use crate::readopt::NOBODY;
 use crate::sessions::SessionId;
 use crate::table::{Role, SocketKey};
@@ -36,6 +38,7 @@ pub(crate) mod errno {
     pub(crate) const EPROTONOSUPPORT: u32 = 93;
     pub(crate) const EOPNOTSUPP: u32 = 95;
     pub(crate) const EADDRINUSE: u32 = 98;
+    pub(crate) const ECONNREFUSED: u32 = 111;
     pub(crate) const ECONNABORTED: u32 = 103;
     pub(crate) const ENOBUFS: u32 = 105;
     pub(crate) const EISCONN: u32 = 106;
@@ -213,9 +216,20 @@ impl Engine {
             }
             Request::GetSockOpt { level, name, len } => {
                 let room = usize::from(len);
+                if (level, name) == (SOL_SOCKET, SO_ERROR) {
+                    self.was_reset(key, &program);
+                }
                 let mut value = self.get_option(key, level, name, room)?;
                 value.truncate(room);
                 Answer::Value(value)
+            }
+            Request::SetSockOpt {
+                level: LEVEL_NETCON,
+                name: NETCON_RESET,
+                ..
+            } => {
+                self.reset_other_end(&program);
+                Answer::Done
             }
             Request::SetSockOpt { level, name, value } => {
                 self.set_option(key, Some(&program), level, name, value)?;
@@ -362,6 +376,7 @@ impl Engine {
             self.set_state(key, SocketState::Listening, Some(program));
             if let Some(Role::Listener(listener)) = self.table.get_mut(key).map(|s| &mut s.role) {
                 listener.backlog = backlog;
+                listener.room = 0;
             }
             self.note(key);
             return Ok(Answer::Addr(local));
@@ -380,6 +395,7 @@ impl Engine {
                 handoffs: Vec::new(),
                 queued: VecDeque::new(),
                 check_at: CHECK_AT,
+                room: 0,
             });
         }
         self.note(key);
@@ -440,6 +456,7 @@ impl Engine {
             family: socket.family,
             state,
             inherits: socket.options.inherits(),
+            direct: matches!(socket.role, Role::Direct(_)).then(DirectMark::default),
             id: socket.key.slot,
         };
         if let Some(program) = program {

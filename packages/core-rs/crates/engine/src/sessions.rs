@@ -50,6 +50,8 @@ pub(crate) struct Session {
     pub(crate) credentials: Credentials,
     pub(crate) parent: Option<SessionId>,
     pub(crate) program: String,
+    /// Of the RPC, as its library speaks it.
+    pub(crate) minor: u8,
     pub(crate) admission: Admission,
     pub(crate) sockets: u32,
     pub(crate) created_micros: i64,
@@ -82,6 +84,7 @@ impl Sessions {
                 credentials,
                 parent: None,
                 program: String::new(),
+                minor: 0,
                 admission: Admission::Silent,
                 sockets: 0,
                 created_micros: now_micros,

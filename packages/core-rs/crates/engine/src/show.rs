@@ -36,6 +36,8 @@ pub struct SocketRow {
     pub family: u8,
     /// RFC 9293's names.
     pub state: String,
+    /// Connected directly to another program's socket: the service moves none of its octets and counts none.
+    pub shortcut: bool,
     /// Local endpoint.
     pub local: String,
     /// Peer; empty when there is none.
@@ -89,7 +91,7 @@ impl Engine {
         let (c, s) = (&self.counters, self.stack.counters());
         Status {
             uptime_micros: self.uptime_micros(),
-            connections: count(|r| matches!(r, Role::Stream(_))),
+            connections: count(|r| matches!(r, Role::Stream(_) | Role::Direct(_))),
             listeners: count(|r| matches!(r, Role::Listener(_))),
             sessions: self.sessions.len(),
             sockets: count(|r| !matches!(r, Role::Ended)) - self.lying_ready,
@@ -100,6 +102,7 @@ impl Engine {
                 ("name_questions", c.questions),
                 ("sockets_refused", c.refused),
                 ("records_failed", c.records_failed),
+                ("shortcuts", c.shortcuts),
                 ("link_received", c.link_received),
                 ("link_sent", c.link_sent),
                 ("link_send_failed", c.link_failed),
@@ -152,6 +155,7 @@ impl Engine {
             protocol: "tcp",
             family: if socket.family == Family::Inet6 { 6 } else { 4 },
             state,
+            shortcut: matches!(socket.role, Role::Direct(_)),
             local: endpoint(socket.local.unwrap_or(SockAddr::unspecified(socket.family))),
             peer: socket.peer.map_or_else(String::new, endpoint),
             recv_queue: info.map_or(0, |i| i.recv_queue),
@@ -196,6 +200,7 @@ fn orphan(info: &PcbInfo) -> SocketRow {
         protocol: "tcp",
         family: if info.family == Family::Inet6 { 6 } else { 4 },
         state: info.state.to_string(),
+        shortcut: false,
         local: endpoint(info.local),
         peer: info.peer.map_or_else(String::new, endpoint),
         recv_queue: info.recv_queue,

@@ -120,7 +120,9 @@ impl Engine {
             self.stack.set_options(pcb, options);
             self.stack.set_bind_options(pcb, self.bind_options(key));
         }
-        if inherits != inherited {
+        // Nothing is accepted from a direct connection, and its mark has more to say by now.
+        let is_direct = matches!(self.table.get(key).map(|s| &s.role), Some(Role::Direct(_)));
+        if inherits != inherited && !is_direct {
             self.set_state(key, state, program);
         }
         if self.table.get(key).is_some_and(|s| s.record.is_some()) {

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use slab::Slab;
 
 use crate::accept::Listener;
+use crate::direct::Direct;
 use crate::options::Options;
 use crate::sessions::SessionId;
 use crate::stream::Stream;
@@ -51,6 +52,8 @@ pub(crate) enum Role {
     },
     /// Connected.
     Stream(Stream),
+    /// Connected to another program's socket, without us.
+    Direct(Direct),
     /// The connection has failed, our end is closed, and the program may still hold its own.
     Ended,
 }

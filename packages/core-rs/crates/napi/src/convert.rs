@@ -46,6 +46,7 @@ pub(crate) fn config(o: &BindingEngineOptions) -> Result<Config> {
             Some(name) => Algorithm::from_name(name)
                 .ok_or_else(|| failed(Code("NETCON_OPTION_BAD"), format!("congestion {name}")))?,
         },
+        shortcut: o.shortcut.unwrap_or(true),
         datagrams: true,
     })
 }
@@ -191,6 +192,7 @@ pub(crate) fn socket(r: SocketRow) -> BindingSocket {
         protocol: r.protocol.to_owned(),
         family: r.family.into(),
         state: r.state,
+        shortcut: r.shortcut,
         local: r.local,
         peer: r.peer,
         recv_queue: number(r.recv_queue as u64),

@@ -17,6 +17,7 @@ pub struct BindingEngineOptions {
     pub capture: Option<String>,
     pub max_sockets: Option<u32>,
     pub congestion: Option<String>,
+    pub shortcut: Option<bool>,
 }
 
 #[napi(object)]
@@ -83,6 +84,7 @@ pub struct BindingSocket {
     pub protocol: String,
     pub family: u32,
     pub state: String,
+    pub shortcut: bool,
     pub local: String,
     pub peer: String,
     pub recv_queue: f64,

@@ -60,4 +60,4 @@ pub use meta::{FrameSink, PartialChecksum, RxMeta, Segmentation, TxMeta};
 pub use meter::Measures;
 pub use options::{BindOptions, KeepAlive, PcbInfo, PcbOptions, TcpState};
 pub use ring::{HeapRings, Ring, RingBytes, RingPages, RingSource};
-pub use stack::Stack;
+pub use stack::{Meeting, Stack};

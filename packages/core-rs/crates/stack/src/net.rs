@@ -123,6 +123,13 @@ impl Net {
     }
 }
 
+/// Payload of a full segment inside the stack, with timestamps.
+pub(crate) fn inner_mss(ip: IpAddr) -> u16 {
+    const TIMESTAMPS: usize = 12;
+    let octets = crate::device::INNER_MTU - headers(ip) - TIMESTAMPS;
+    u16::try_from(octets).unwrap_or(u16::MAX)
+}
+
 /// Bytes of IP and TCP headers without options.
 pub(crate) fn headers(ip: IpAddr) -> usize {
     if ip.is_ipv4() { 40 } else { 60 }

@@ -46,6 +46,8 @@ pub(crate) enum Kind {
     Idle,
     Listener(Listener),
     Conn(Box<Conn>),
+    /// A connection whose octets go another way; see stack/direct.rs.
+    Direct(FlowKey),
 }
 
 /// A listening block.
@@ -56,6 +58,8 @@ pub(crate) struct Listener {
     pub(crate) embryos: usize,
     /// Finished ones that the program has not got yet.
     pub(crate) unaccepted: usize,
+    /// Connections that did not come through the stack and wait for the program.
+    pub(crate) outside: usize,
 }
 
 /// Who knows of a connection, and whether segments reach it.
@@ -313,6 +317,15 @@ impl Conn {
 }
 
 impl Pcb {
+    /// The local end of a connection that holds its port: one in the stack, or a direct one.
+    pub(crate) fn flow_local(&self) -> Option<(IpAddr, u16)> {
+        match &self.kind {
+            Kind::Idle | Kind::Listener(_) => None,
+            Kind::Conn(conn) => (conn.stage != Stage::Detached).then(|| conn.key.local()),
+            Kind::Direct(key) => Some(key.local()),
+        }
+    }
+
     /// What the connection of this block holds.
     pub(crate) fn flow_claim(&self, local: IpAddr) -> Claim {
         Claim::new(local, self.family, self.bind_options)
@@ -345,7 +358,7 @@ impl Pcb {
             Kind::Listener(listener) => {
                 info.state = TcpState::Listen;
                 info.send_queue = listener.backlog;
-                info.recv_queue = listener.unaccepted;
+                info.recv_queue = listener.unaccepted + listener.outside;
             }
             Kind::Conn(conn) => {
                 info.state = conn.state();
@@ -362,6 +375,12 @@ impl Pcb {
                 info.measures = conn.measures();
                 info.sender = conn.opening.done.then(|| conn.sender.info());
             }
+            Kind::Direct(key) => {
+                info.state = TcpState::Established;
+                info.local = endpoint(key.local(), self.family);
+                info.peer = Some(endpoint(key.remote(), self.family));
+                info.mss = crate::net::inner_mss(key.remote().0);
+            }
         }
         info
     }
@@ -369,14 +388,14 @@ impl Pcb {
     pub(crate) fn conn(&self) -> Option<&Conn> {
         match &self.kind {
             Kind::Conn(conn) => Some(conn),
-            Kind::Idle | Kind::Listener(_) => None,
+            Kind::Idle | Kind::Listener(_) | Kind::Direct(_) => None,
         }
     }
 
     pub(crate) fn conn_mut(&mut self) -> Option<&mut Conn> {
         match &mut self.kind {
             Kind::Conn(conn) => Some(conn),
-            Kind::Idle | Kind::Listener(_) => None,
+            Kind::Idle | Kind::Listener(_) | Kind::Direct(_) => None,
         }
     }
 }
@@ -458,7 +477,7 @@ impl Table {
     pub(crate) fn listener_mut(&mut self, id: PcbId) -> Option<&mut Listener> {
         match &mut self.get_mut(id)?.kind {
             Kind::Listener(listener) => Some(listener),
-            Kind::Idle | Kind::Conn(_) => None,
+            Kind::Idle | Kind::Conn(_) | Kind::Direct(_) => None,
         }
     }
 

@@ -21,6 +21,7 @@ use crate::timers::Timers;
 use crate::tombstone::Yard;
 use crate::{Config, Counters, Event, Family, PcbId, PcbInfo, RingSource, TcpState, isn};
 
+mod direct;
 mod egress;
 mod ingress;
 mod memory;
@@ -29,6 +30,8 @@ mod release;
 mod segments;
 mod sending;
 mod verbs;
+
+pub use direct::Meeting;
 
 /// Purposes that keys are derived for.
 const FOR_FLOWS: u64 = 1;

@@ -24,6 +24,9 @@ const ATTRIBUTE_UID: u16 = 7;
 /// `UDIAG_SHOW_RQLEN`, `UNIX_DIAG_RQLEN`.
 const SHOW_QUEUE: u32 = 16;
 const ATTRIBUTE_QUEUE: u16 = 4;
+/// `UNIX_DIAG_SHUTDOWN`, told unasked; `RCV_SHUTDOWN | SEND_SHUTDOWN`.
+const ATTRIBUTE_SHUTDOWN: u16 = 6;
+const SHUT_BOTH: u8 = 3;
 /// `struct unix_diag_msg`: family, type, state, pad, inode, cookie.
 const REPLY_LEN: usize = 16;
 /// `TCP_LISTEN`, which unix sockets use too (net/tcp_states.h).
@@ -127,6 +130,63 @@ pub fn live_unix_sockets() -> io::Result<HashMap<u64, u32>> {
     Ok(all)
 }
 
+/// A unix socket that is open anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// As in `/proc/PID/fd`.
+    pub inode: u32,
+    /// Inode of the socket that it is connected to; 0 for none, one that waits to be accepted, or one that is closed.
+    pub peer: u32,
+    /// Both its directions have ended: by itself, or by the end of its peer.
+    pub shut_both: bool,
+}
+
+/// All unix sockets of this network namespace, and who is connected to whom.
+#[derive(Clone, Debug, Default)]
+pub struct Pairs {
+    by_cookie: HashMap<u64, End>,
+    by_inode: HashMap<u32, u64>,
+}
+
+impl Pairs {
+    /// Asks the kernel; `peers` says whether peers and states are wanted, which costs more.
+    ///
+    /// # Errors
+    ///
+    /// As for [`live_unix_sockets`].
+    pub fn look(peers: bool) -> io::Result<Pairs> {
+        let mut all = Pairs::default();
+        let show = if peers { SHOW_PEER } else { 0 };
+        let request = Request::dump(SOCK_DIAG_BY_FAMILY, &unix_request(0, show));
+        NetlinkSocket::open(libc::NETLINK_SOCK_DIAG)?.ask(request, &mut |kind, body| {
+            if kind == SOCK_DIAG_BY_FAMILY
+                && let (Some(inode), Some(cookie)) = (u32_at(body, 4), cookie_at(body, 8))
+            {
+                let end = End {
+                    inode,
+                    peer: peer_in(body).unwrap_or(0),
+                    shut_both: shutdown_in(body) == Some(SHUT_BOTH),
+                };
+                all.by_cookie.insert(cookie, end);
+                if peers {
+                    all.by_inode.insert(inode, cookie);
+                }
+            }
+        })?;
+        Ok(all)
+    }
+
+    /// The socket with that `SO_COOKIE`.
+    pub fn get(&self, cookie: u64) -> Option<&End> {
+        self.by_cookie.get(&cookie)
+    }
+
+    /// The cookie of the socket with that inode.
+    pub fn cookie_of(&self, inode: u32) -> Option<u64> {
+        self.by_inode.get(&inode).copied().filter(|_| inode != 0)
+    }
+}
+
 /// The inodes of all unix sockets of this network namespace, from unix_diag, or where that is
 /// refused from `/proc/net/unix` (which knows no cookies).
 ///
@@ -161,19 +221,20 @@ pub fn peer_inode(fd: BorrowedFd<'_>) -> io::Result<u32> {
         .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTCONN))
 }
 
-/// How many connections wait in the queue of the listening socket with that inode.
+/// How many connections wait in the queue of the listening socket with that inode, and its backlog: that many and
+/// one more it takes.
 ///
 /// # Errors
 ///
 /// `ENOENT` if there is no such socket; errors of unix_diag.
-pub fn listener_queue(inode: u32) -> io::Result<u32> {
+pub fn listener_queue(inode: u32) -> io::Result<(u32, u32)> {
     let request = Request::new(SOCK_DIAG_BY_FAMILY, 0, &unix_request(inode, SHOW_QUEUE));
     let mut queue = None;
     NetlinkSocket::open(libc::NETLINK_SOCK_DIAG)?.ask(request, &mut |kind, body| {
         if kind == SOCK_DIAG_BY_FAMILY {
             queue = body.get(REPLY_LEN..).and_then(|rest| {
                 let (_, value) = attributes(rest).find(|&(kind, _)| kind == ATTRIBUTE_QUEUE)?;
-                u32_at(value, 0)
+                Some((u32_at(value, 0)?, u32_at(value, 4)?))
             });
         }
     })?;
@@ -214,6 +275,12 @@ fn peer_in(body: &[u8]) -> Option<u32> {
     attributes(body.get(REPLY_LEN..)?)
         .find(|&(kind, _)| kind == ATTRIBUTE_PEER)
         .and_then(|(_, value)| u32_at(value, 0))
+}
+
+fn shutdown_in(body: &[u8]) -> Option<u8> {
+    attributes(body.get(REPLY_LEN..)?)
+        .find(|&(kind, _)| kind == ATTRIBUTE_SHUTDOWN)
+        .and_then(|(_, value)| value.first().copied())
 }
 
 /// Two words, the low one first (sock_diag_save_cookie).

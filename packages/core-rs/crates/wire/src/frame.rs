@@ -6,8 +6,8 @@ use crate::cursor::{DecodeError, EncodeError, Reader, Writer};
 pub const MAGIC: u16 = 0x434e;
 /// A peer with another major version is refused.
 pub const VERSION_MAJOR: u8 = 1;
-/// Counts compatible additions.
-pub const VERSION_MINOR: u8 = 0;
+/// Counts compatible additions. From 1 on a program knows direct names and marks.
+pub const VERSION_MINOR: u8 = 1;
 /// Bytes of the encoded header.
 pub const HEADER_LEN: usize = 16;
 /// The longest payload; a larger `len` is [`DecodeError::Truncated`].

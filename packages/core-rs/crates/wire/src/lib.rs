@@ -31,7 +31,7 @@ pub use frame::{HEADER_LEN, Header, MAGIC, MAX_FRAME, MAX_PAYLOAD, VERSION_MAJOR
 pub use interface::{
     INTERFACE_NAME_LEN, Interface, InterfaceAddress, MAX_INTERFACE_ADDRESSES, MAX_INTERFACES,
 };
-pub use mark::{MARK_UNSET, Mark, SEND_BUFFER, SocketState};
+pub use mark::{DirectMark, MARK_UNSET, Mark, SEND_BUFFER, SocketState};
 pub use name::{NAME_LEN, SocketName};
 pub use question::{
     ADDRESS_LEN, Addresses, FAMILY_INET, FAMILY_INET6, Found, MAX_ANSWER, MAX_NAME_LEN, MAX_ORDER,
@@ -40,6 +40,6 @@ pub use question::{
 pub use reply::{HelloReply, MAX_ADDRESSES, MAX_PART, MapReply, Reply, Status, refuse};
 pub use request::{
     CONNECT_DETACH, CONNECT_FILLED, CONNECT_NONBLOCKING, CONNECT_RELEASE, CONNECT_WAIT,
-    LEVEL_NETCON, MAX_OPTION_LEN, MAX_PROGRAM_LEN, MAX_READY, NETCON_OUTQ, NETCON_OUTQNSD, Op,
+    LEVEL_NETCON, MAX_OPTION_LEN, MAX_PROGRAM_LEN, MAX_READY, NETCON_OUTQ, NETCON_OUTQNSD, NETCON_RESET, Op,
     Request, SOCKET_CLOEXEC, SOCKET_NONBLOCK, SocketKind,
 };

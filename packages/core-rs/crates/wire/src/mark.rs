@@ -22,6 +22,10 @@ const MAGIC: u64 = 0x4e63; // "Nc"; the top 16 bits
 const KIND_SOCKET: u64 = 1;
 const KIND_CHANNEL: u64 = 2;
 const KIND_DATAGRAM: u64 = 3;
+/// Flags, beside that of `inherits`.
+const DIRECT: u64 = 2;
+const SHUT: u64 = 4;
+const PARTED: u64 = 8;
 
 /// What a socket has become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +57,15 @@ impl SocketState {
     }
 }
 
+/// What is noted of an end of a direct connection, beside its state: nobody else is there to ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirectMark {
+    /// The program has shut its writing half down.
+    pub shut: bool,
+    /// The end of the peer was told: a write behind it was taken, as TCP takes one, or its reset was reported.
+    pub parted: bool,
+}
+
 /// A decoded scratch pad. Layout from the top: magic 16, kind 4, state 4, flags 4, family 4,
 /// id 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +78,8 @@ pub enum Mark {
         state: SocketState,
         /// The listener has options that accept(2) copies (`AF_UNIX` inherits none).
         inherits: bool,
+        /// One end of a direct connection: the service is not between.
+        direct: Option<DirectMark>,
         /// Index in the service's table; a hint, never a proof.
         id: u32,
     },
@@ -85,13 +100,21 @@ impl Mark {
                 family,
                 state,
                 inherits,
+                direct,
                 id,
             } => {
                 let v6 = matches!(family, Family::Inet6) as u64;
+                let direct = match direct {
+                    None => 0,
+                    Some(DirectMark { shut, parted }) => {
+                        DIRECT | (shut as u64 * SHUT) | (parted as u64 * PARTED)
+                    }
+                };
                 (MAGIC << 48)
                     | (KIND_SOCKET << 44)
                     | ((state as u64) << 40)
                     | ((inherits as u64) << 36)
+                    | (direct << 36)
                     | (v6 << 32)
                     | id as u64
             }
@@ -118,11 +141,21 @@ impl Mark {
                 } else {
                     Family::Inet
                 };
-                let inherits = (raw >> 36) & 1 == 1;
+                let flags = raw >> 36;
+                let inherits = flags & 1 == 1;
+                let direct = if flags & DIRECT == 0 {
+                    None
+                } else {
+                    Some(DirectMark {
+                        shut: flags & SHUT != 0,
+                        parted: flags & PARTED != 0,
+                    })
+                };
                 Some(Mark::Socket {
                     family,
                     state,
                     inherits,
+                    direct,
                     id: low,
                 })
             }

@@ -12,6 +12,8 @@ use crate::cursor::{DecodeError, EncodeError, Reader, Writer};
 pub const NAME_LEN: usize = 1 + TAG.len() + 4 + 8 + 2 * SockAddr::LEN;
 
 const TAG: &[u8; 8] = b"netcon/1";
+/// Of the connecting program's end of a direct connection: the accepted one reads it, too.
+const TAG_DIRECT: &[u8; 8] = b"netcon/d";
 
 /// See the module's text. `local` and `peer` are the program's view, in the socket's family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,9 @@ pub struct SocketName {
     pub local: SockAddr,
     /// getpeername(2) of the program's socket.
     pub peer: SockAddr,
+    /// The two programs hold the two ends of one unix connection. `local` and `peer` are the connecting one's view;
+    /// `id` and `token` are the accepted one's entry.
+    pub direct: bool,
 }
 
 impl SocketName {
@@ -32,7 +37,7 @@ impl SocketName {
         let mut path = [0; NAME_LEN];
         let mut w = Writer::new(&mut path);
         w.u8(0)?;
-        w.put(TAG)?;
+        w.put(if self.direct { TAG_DIRECT } else { TAG })?;
         w.u32(self.id)?;
         w.u64(self.token)?;
         self.local.write(&mut w)?;
@@ -46,7 +51,12 @@ impl SocketName {
             return Err(DecodeError::Truncated);
         }
         let mut r = Reader::new(path);
-        if r.u8()? != 0 || r.array()? != *TAG {
+        if r.u8()? != 0 {
+            return Err(DecodeError::BadMagic);
+        }
+        let tag = r.array()?;
+        let direct = tag == *TAG_DIRECT;
+        if !direct && tag != *TAG {
             return Err(DecodeError::BadMagic);
         }
         Ok(SocketName {
@@ -54,6 +64,21 @@ impl SocketName {
             token: r.u64()?,
             local: SockAddr::read(&mut r)?,
             peer: SockAddr::read(&mut r)?,
+            direct,
         })
+    }
+
+    /// What the name says of the socket whose *peer* has it: an accepted one.
+    #[must_use]
+    pub const fn of_accepted(self) -> SocketName {
+        if self.direct {
+            SocketName {
+                local: self.peer,
+                peer: self.local,
+                ..self
+            }
+        } else {
+            self
+        }
     }
 }

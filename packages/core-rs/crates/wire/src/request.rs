@@ -35,6 +35,9 @@ pub const LEVEL_NETCON: i32 = 0x4e43;
 pub const NETCON_OUTQ: i32 = 1;
 /// GETSOCKOPT of [`LEVEL_NETCON`]: an int, `SIOCOUTQNSD`: octets written and not sent.
 pub const NETCON_OUTQNSD: i32 = 2;
+/// SETSOCKOPT of [`LEVEL_NETCON`], without a value: the next close(2) of this end of a direct connection is to be a
+/// reset for the other.
+pub const NETCON_RESET: i32 = 3;
 
 /// What kind of socket SOCKET asks for: on the wire a trailing byte, absent (a stream) in version 1.0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -50,7 +50,9 @@ fn golden_frames_decode_to_what_was_encoded() {
         let frame = encoded(|buf| reply.encode(op, id, status, buf));
         assert_eq!(Reply::decode(&frame), Ok((op, id, status, reply)), "{name}");
     }
-    assert_eq!(SocketName::decode(&name().encode().unwrap()), Ok(name()));
+    for name in [name(), direct_name()] {
+        assert_eq!(SocketName::decode(&name.encode().unwrap()), Ok(name));
+    }
 }
 
 fn frames() -> Vec<(String, Vec<u8>)> {
@@ -66,6 +68,10 @@ fn frames() -> Vec<(String, Vec<u8>)> {
     all.push((
         "name.connected".to_owned(),
         name().encode().unwrap().to_vec(),
+    ));
+    all.push((
+        "name.direct".to_owned(),
+        direct_name().encode().unwrap().to_vec(),
     ));
     all
 }
@@ -317,6 +323,14 @@ fn name() -> SocketName {
         token: 0x0102_0304_0506_0708,
         local: v4(),
         peer: v6(),
+        direct: false,
+    }
+}
+
+fn direct_name() -> SocketName {
+    SocketName {
+        direct: true,
+        ..name()
     }
 }
 

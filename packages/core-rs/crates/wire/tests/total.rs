@@ -6,8 +6,8 @@
 use std::net::IpAddr;
 
 use netcon_wire::{
-    DecodeError, EncodeError, Family, Found, Header, HelloReply, INTERFACE_NAME_LEN, Interface,
-    InterfaceAddress, MAX_ADDRESSES, MAX_FRAME, MAX_INTERFACE_ADDRESSES, MAX_OPTION_LEN,
+    DecodeError, DirectMark, EncodeError, Family, Found, Header, HelloReply, INTERFACE_NAME_LEN,
+    Interface, InterfaceAddress, MAX_ADDRESSES, MAX_FRAME, MAX_INTERFACE_ADDRESSES, MAX_OPTION_LEN,
     MAX_PROGRAM_LEN, MapReply, Mark, Op, Question, Reply, Request, SockAddr, SocketKind,
     SocketName, SocketState, Verdict, encode_address,
 };
@@ -86,17 +86,19 @@ proptest! {
     }
 
     #[test]
-    fn name_decodes_to_itself(id: u32, token: u64, local in addr(), peer in addr()) {
-        let name = SocketName { id, token, local, peer };
+    fn name_decodes_to_itself(id: u32, token: u64, local in addr(), peer in addr(), direct: bool) {
+        let name = SocketName { id, token, local, peer, direct };
         let path = name.encode().unwrap();
         prop_assert_eq!(SocketName::decode(&path), Ok(name));
     }
 
     #[test]
-    fn mark_unpacks_to_itself(id: u32, v6: bool, inherits: bool, state in 0u8..5) {
+    fn mark_unpacks_to_itself(id: u32, v6: bool, bits in 0u8..16, state in 0u8..5) {
         let family = if v6 { Family::Inet6 } else { Family::Inet };
         let state = SocketState::from_raw(state).unwrap();
-        let mark = Mark::Socket { family, state, inherits, id };
+        let bit = |n: u8| bits & n != 0;
+        let direct = bit(1).then_some(DirectMark { shut: bit(2), parted: bit(4) });
+        let mark = Mark::Socket { family, state, inherits: bit(8), direct, id };
         prop_assert_eq!(Mark::unpack(mark.pack()), Some(mark));
         let channel = Mark::Channel { pid: id };
         prop_assert_eq!(Mark::unpack(channel.pack()), Some(channel));

@@ -23,13 +23,13 @@ fn after_receive(name: &str, fd: c_int, len: usize, result: isize) -> isize {
 
 /// The tail of every send.
 #[inline(always)]
-fn after_send(name: &str, fd: c_int, len: usize, result: isize, sigpipe: Sigpipe) -> isize {
+fn after_send(name: &str, fd: c_int, len: Option<usize>, result: isize, sigpipe: Sigpipe) -> isize {
     let seen = if result >= 0 {
         result
     } else {
-        data::sent(fd, result, sigpipe)
+        data::sent(fd, len, result, sigpipe)
     };
-    logged(name, fd, len, seen)
+    logged(name, fd, len.unwrap_or(0), seen)
 }
 
 #[inline(always)]
@@ -195,7 +195,7 @@ pub(super) unsafe extern "C" fn recvmmsg(
 pub(super) unsafe extern "C" fn write(fd: c_int, buf: *const c_void, len: usize) -> isize {
     // SAFETY: the program's own call.
     let result = unsafe { real::call(Call::Write, [int(fd), buf as usize, len, 0, 0, 0]) };
-    after_send("write", fd, len, result, Sigpipe::Kernel)
+    after_send("write", fd, Some(len), result, Sigpipe::Kernel)
 }
 
 #[unsafe(no_mangle)]
@@ -203,7 +203,7 @@ pub(super) unsafe extern "C" fn writev(fd: c_int, iov: *const c_void, count: c_i
     let args = [int(fd), iov as usize, int(count), 0, 0, 0];
     // SAFETY: the program's own call.
     let result = unsafe { real::call(Call::Writev, args) };
-    after_send("writev", fd, 0, result, Sigpipe::Kernel)
+    after_send("writev", fd, None, result, Sigpipe::Kernel)
 }
 
 #[unsafe(no_mangle)]
@@ -240,7 +240,7 @@ pub(super) unsafe extern "C" fn sendto(
     };
     if address.is_null() && flags & data::SEND_SPECIAL == 0 {
         let (flags, sigpipe) = data::send_flags(flags);
-        return after_send("send", fd, len, native(flags), sigpipe);
+        return after_send("send", fd, Some(len), native(flags), sigpipe);
     }
     // SAFETY: the program's own arguments.
     let outcome = unsafe { data::send_to(fd, buf, len, flags, address, address_len) };
@@ -257,7 +257,7 @@ pub(super) unsafe extern "C" fn sendmsg(fd: c_int, msg: *const Msghdr, flags: c_
     // SAFETY: the program's own arguments.
     if unsafe { !message::send_is_special(msg, flags) } {
         let (flags, sigpipe) = data::send_flags(flags);
-        return after_send("sendmsg", fd, 0, native(flags), sigpipe);
+        return after_send("sendmsg", fd, None, native(flags), sigpipe);
     }
     // SAFETY: the program's own arguments.
     let outcome = unsafe { message::send(fd, msg, flags) };
@@ -292,7 +292,7 @@ pub(super) unsafe extern "C" fn sendfile(
     let args = [int(out), int(from), offset as usize, count, 0, 0];
     // SAFETY: the program's own call.
     let result = unsafe { real::call(Call::Sendfile, args) };
-    after_send("sendfile", out, count, result, Sigpipe::Kernel)
+    after_send("sendfile", out, None, result, Sigpipe::Kernel)
 }
 
 #[unsafe(no_mangle)]

@@ -37,7 +37,7 @@ pub(crate) unsafe fn accept(
         Err(errno) => return Detour::Failed(errno),
     };
     let (new, name) = accepted;
-    identity::mark_accepted(new, socket.family, name.id);
+    identity::mark_accepted(new, socket.family, &name);
     // The service does the same for sockets that it creates.
     let _ = sys::setsockopt(new, abi::SOL_SOCKET, abi::SO_SNDBUF, &SEND_BUFFER);
     if socket.inherits {
@@ -77,7 +77,7 @@ fn take(socket: &Socket, flags: c_int) -> Result<(c_int, netcon_wire::SocketName
             return Err(errno::last());
         }
         match identity::name_in(buf.get(..len as usize).unwrap_or(&[])) {
-            Some(name) => return Ok((new, name)),
+            Some(name) => return Ok((new, name.of_accepted())),
             None => {
                 let _ = sys::close(new);
             }

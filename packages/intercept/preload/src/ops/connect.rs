@@ -165,7 +165,8 @@ fn begin(socket: &Socket, addr: SockAddr) -> Result<c_int, Errno> {
         return Err(told);
     }
     let answer = ask(socket, addr);
-    if answer == Err(Errno::EINPROGRESS) {
+    let is_direct = || identity::socket(socket.fd).is_ok_and(|socket| socket.direct.is_some());
+    if answer == Err(Errno::EINPROGRESS) && !is_direct() {
         ready::reached(addr.ip);
     }
     answer

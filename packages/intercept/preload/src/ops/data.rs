@@ -57,11 +57,19 @@ fn receive_outcome(socket: &Socket, native: Option<Errno>) -> Result<isize, Errn
         (SocketState::Fresh | SocketState::Listening, Some(Errno::EINVAL)) => Err(Errno::ENOTCONN),
         // Without a hang-up the service holds its end, shut down for writing: that is a FIN.
         (SocketState::Connected, None) if !identity::is_over(socket.fd) => Ok(0),
-        (SocketState::Connected, None | Some(Errno::ECONNRESET)) => ending(socket.fd, unchanged),
+        // The kernel says it, once, and it is told.
+        (SocketState::Connected, Some(Errno::ECONNRESET)) if socket.direct.is_some() => {
+            identity::told(socket.fd);
+            unchanged
+        }
+        (SocketState::Connected, None) if socket.direct.is_some_and(|direct| direct.parted) => {
+            Ok(0)
+        }
+        (SocketState::Connected, None | Some(Errno::ECONNRESET)) => ending(socket, unchanged),
         // A failed connect: its error once, then end of file. The native reset only woke the
         // program up.
         (SocketState::Connecting | SocketState::Failed, None | Some(Errno::ECONNRESET)) => {
-            ending(socket.fd, Ok(0))
+            ending(socket, Ok(0))
         }
         _ => unchanged,
     }
@@ -69,20 +77,25 @@ fn receive_outcome(socket: &Socket, native: Option<Errno>) -> Result<isize, Errn
 
 /// Why a stream ended: end of file, a reset that the unix socket couldn't show, or a failed
 /// connect. Without a service the end of a stream can't be trusted: no silent truncation.
-fn ending(fd: c_int, unless_told: Result<isize, Errno>) -> Result<isize, Errno> {
-    match options::service_error(fd) {
+fn ending(socket: &Socket, unless_told: Result<isize, Errno>) -> Result<isize, Errno> {
+    match options::service_error(socket.fd) {
         Ok(0) => unless_told,
-        Ok(error) => Err(Errno(error)),
+        Ok(error) => {
+            identity::told(socket.fd);
+            Err(Errno(error))
+        }
         // The service has forgotten it: both directions had ended. It would know a connection of the
         // service before.
         Err(Errno::ENOTSOCK) => unless_told,
+        // The service had no part in it but to know of `SO_LINGER`.
+        Err(_) if socket.direct.is_some() => unless_told,
         Err(_) => Err(Errno::ECONNRESET),
     }
 }
 
 /// Judges a send that returned -1; returns what the program sees, with errno set.
 #[cold]
-pub(crate) fn sent(fd: c_int, result: isize, sigpipe: Sigpipe) -> isize {
+pub(crate) fn sent(fd: c_int, len: Option<usize>, result: isize, sigpipe: Sigpipe) -> isize {
     let native = errno::last();
     if !matches!(native, Errno::EPIPE | Errno::ENOTCONN | Errno::ECONNRESET)
         || sandbox::is_entered()
@@ -90,13 +103,40 @@ pub(crate) fn sent(fd: c_int, result: isize, sigpipe: Sigpipe) -> isize {
         return result;
     }
     let (error, raises) = match identity::socket(fd) {
-        Ok(socket) => send_error(&socket, native, sigpipe),
+        Ok(socket) => match parting(&socket, native, len) {
+            Some(taken) => return taken,
+            None => send_error(&socket, native, sigpipe),
+        },
         Err(_) => (native, sigpipe == Sigpipe::Library),
     };
     if error == Errno::EPIPE && raises {
         sys::raise(abi::SIGPIPE);
     }
     fail(error)
+}
+
+/// A write to a direct connection whose other end is closed, or shut down for reading: TCP takes what is written
+/// then, the first time or for ever, and nobody reads it. A unix socket says `EPIPE` at once.
+fn parting(socket: &Socket, native: Errno, len: Option<usize>) -> Option<isize> {
+    let direct = socket.direct.filter(|direct| !direct.shut)?;
+    if native == Errno::ECONNRESET {
+        identity::told(socket.fd);
+    }
+    if native != Errno::EPIPE || direct.parted {
+        return None;
+    }
+    let taken = len.and_then(|len| isize::try_from(len).ok());
+    if identity::is_over(socket.fd) {
+        let pending = sys::getsockopt::<c_int>(socket.fd, abi::SOL_SOCKET, abi::SO_ERROR);
+        identity::told(socket.fd);
+        if let Ok(error @ 1..) = pending {
+            return Some(fail(Errno(error)));
+        }
+        if let Ok(error @ 1..) = options::service_error(socket.fd) {
+            return Some(fail(Errno(error)));
+        }
+    }
+    taken
 }
 
 /// The error that a TCP socket gives, and whether the library has to raise `SIGPIPE` for it.
@@ -111,7 +151,11 @@ fn send_error(socket: &Socket, native: Errno, sigpipe: Sigpipe) -> (Errno, bool)
             // The error that is still to be reported (sk_stream_error), taken on both sides: the
             // kernel loses its own where a blocked write had sent a part. Of a failed connect the
             // native error means nothing.
-            let told = options::service_error(socket.fd).unwrap_or(0);
+            let told = if socket.direct.is_some() {
+                0
+            } else {
+                options::service_error(socket.fd).unwrap_or(0)
+            };
             let pending = sys::getsockopt(socket.fd, abi::SOL_SOCKET, abi::SO_ERROR).unwrap_or(0);
             let error = match (told, socket.state, pending) {
                 (1.., _, _) => Errno(told),
@@ -279,16 +323,23 @@ pub(crate) unsafe fn send_to(
     let args = [sys::int(fd), buf as usize, len, sys::int(flags), 0, 0];
     // SAFETY: the caller's contract.
     let result = unsafe { real::call(Call::Sendto, args) };
-    finish_send(fd, result, sigpipe)
+    finish_send(fd, Some(len), result, sigpipe)
 }
 
 /// Turns a send's result, judged, into a detour.
-pub(crate) fn finish_send(fd: c_int, result: isize, sigpipe: Sigpipe) -> Detour<isize> {
+pub(crate) fn finish_send(
+    fd: c_int,
+    len: Option<usize>,
+    result: isize,
+    sigpipe: Sigpipe,
+) -> Detour<isize> {
     if result >= 0 {
         return Detour::Handled(result);
     }
-    let _ = sent(fd, result, sigpipe);
-    Detour::Failed(errno::last())
+    match sent(fd, len, result, sigpipe) {
+        taken @ 0.. => Detour::Handled(taken),
+        _ => Detour::Failed(errno::last()),
+    }
 }
 
 /// `MSG_FASTOPEN` on a fresh socket connects first (tcp(7)); the data follows the handshake.

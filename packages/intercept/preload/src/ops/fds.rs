@@ -7,6 +7,7 @@ use netcon_wire::SocketState;
 use crate::detour::{Detour, Reason};
 use crate::errno::Errno;
 use crate::ops::connect;
+use crate::ops::options::linger;
 use crate::{channel, identity, ranges, ready, rpc, sys};
 
 /// Whether the program does not know of that fd.
@@ -25,6 +26,7 @@ fn hidden<T>(fd: c_int) -> Detour<T> {
 
 /// close(2)
 pub(crate) fn close(fd: c_int) -> Detour<c_int> {
+    linger::before_close(fd);
     let hidden = hidden(fd);
     if matches!(hidden, Detour::Bypass(_)) {
         before_closing(fd);

@@ -147,7 +147,9 @@ unsafe fn send_one(socket: &Socket, message: *const Msghdr, flags: c_int) -> Det
     ];
     // SAFETY: the caller's contract; `header` is a copy of the program's.
     let result = unsafe { real::call(Call::Sendmsg, args) };
-    data::finish_send(socket.fd, result, sigpipe)
+    // SAFETY: the caller's contract.
+    let len = unsafe { total_len(&header) };
+    data::finish_send(socket.fd, Some(len), result, sigpipe)
 }
 
 /// Where a message is to go: null where it says nothing.

@@ -58,7 +58,7 @@ pub(crate) fn peer(socket: &Socket) -> Result<SockAddr, Errno> {
 fn lookup(socket: &Socket, side: Side) -> Result<SockAddr, Errno> {
     let connected = socket.state == SocketState::Connected;
     // inet_getname: no peer before the handshake, and none in TCP_CLOSE.
-    if side == Side::Peer && (!connected || identity::is_over(socket.fd)) {
+    if side == Side::Peer && (!connected || identity::has_ended(socket)) {
         return Err(Errno::ENOTCONN);
     }
     if matches!(

@@ -1,6 +1,7 @@
 //! getsockopt(2) and setsockopt(2).
 
 pub(crate) mod carry;
+pub(crate) mod linger;
 
 use core::ffi::{c_int, c_void};
 
@@ -201,8 +202,18 @@ pub(crate) unsafe fn set(
     let waits = !is_certain(level, name, bytes) || !is_private(socket.state);
     match owner {
         Owner::Library => hidden(name, bytes).into(),
-        Owner::Service => tell(fd, level, name, bytes, waits).into(),
-        Owner::Both | Owner::Kernel => both(fd, level, name, bytes, waits).into(),
+        Owner::Service => match tell(fd, level, name, bytes, waits) {
+            // Of a direct connection the service only keeps what is set: it goes on without.
+            Err(Errno::ENETDOWN) if socket.direct.is_some() => Ok(0),
+            answer => answer,
+        }
+        .into(),
+        Owner::Both | Owner::Kernel => {
+            if socket.direct.is_some() && (level, name) == (abi::SOL_SOCKET, abi::SO_LINGER) {
+                linger::noted(bytes);
+            }
+            both(fd, level, name, bytes, waits).into()
+        }
     }
 }
 
@@ -284,7 +295,8 @@ fn is_certain(level: c_int, name: c_int, value: &[u8]) -> bool {
 /// `TCP_NODELAY`, which nearly every connection sets: told without the description, and without an answer.
 /// `None`: in the ordinary way.
 fn no_delay(socket: &Socket, level: c_int, name: c_int, value: &[u8]) -> Option<c_int> {
-    if (level, name) != (abi::IPPROTO_TCP, abi::TCP_NODELAY) || !is_certain(level, name, value) {
+    let is_it = (level, name) == (abi::IPPROTO_TCP, abi::TCP_NODELAY);
+    if !is_it || !is_certain(level, name, value) || socket.direct.is_some() {
         return None;
     }
     let (id, token) = match socket.state {
@@ -429,8 +441,13 @@ impl Local {
 /// `SO_ERROR`: the kernel's where data flows, unless it says that the service ended the stream.
 fn pending_error(socket: &Socket) -> Result<c_int, Errno> {
     let native = sys::getsockopt::<c_int>(socket.fd, abi::SOL_SOCKET, abi::SO_ERROR)?;
+    if native != 0 && socket.direct.is_some() {
+        identity::told(socket.fd);
+    }
     let asks = match socket.state {
         SocketState::Connecting | SocketState::Failed => true,
+        // The kernel alone knows.
+        SocketState::Connected if socket.direct.is_some() => false,
         SocketState::Connected => native != 0,
         SocketState::Fresh | SocketState::Listening => false,
     };

@@ -22,7 +22,12 @@ pub(crate) fn shutdown(fd: c_int, how: c_int) -> Detour<c_int> {
     };
     match socket.state {
         // TCP_CLOSE again, once both directions have ended.
-        SocketState::Connected if identity::is_over(fd) => Detour::Failed(Errno::ENOTCONN),
+        SocketState::Connected if identity::has_ended(&socket) => Detour::Failed(Errno::ENOTCONN),
+        SocketState::Connected if socket.direct.is_some() && how != abi::SHUT_RD => {
+            // Noted first: a write that fails for it looks there.
+            identity::note(fd, |direct| direct.shut = true);
+            Detour::Bypass(Reason::Native)
+        }
         SocketState::Connected => Detour::Bypass(Reason::Native),
         // inet_shutdown: TCP_CLOSE is not connected.
         SocketState::Fresh | SocketState::Failed => Detour::Failed(Errno::ENOTCONN),

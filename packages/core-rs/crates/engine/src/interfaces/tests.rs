@@ -66,6 +66,7 @@ fn config(addresses: &[&str], tap: bool) -> Config {
         capture: None,
         max_sockets: 1,
         congestion: netcon_stack::Algorithm::default(),
+        shortcut: true,
         datagrams: false,
     }
 }

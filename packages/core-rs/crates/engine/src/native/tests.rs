@@ -51,6 +51,7 @@ fn connection_left_in_the_queue_is_not_taken_for_another() {
         token: u64::from(std::process::id()),
         local: here,
         peer: here,
+        direct: false,
     };
     let program = unix::socket(Kind::Stream, true).unwrap();
     let end = native.connect(program.as_fd(), &identity).unwrap();

@@ -38,6 +38,12 @@ impl Service {
         Service::with_max_sockets(1000)
     }
 
+    /// One that connects programs to each other directly. The others do not, so that what they test is the stack's
+    /// way between two programs.
+    pub fn with_shortcut(max_sockets: usize) -> Service {
+        Service::open(max_sockets, false, true)
+    }
+
     /// One that serves datagram sockets too.
     pub fn with_datagrams() -> Service {
         Service::with(1000, true)
@@ -48,6 +54,10 @@ impl Service {
     }
 
     fn with(max_sockets: usize, datagrams: bool) -> Service {
+        Service::open(max_sockets, datagrams, false)
+    }
+
+    fn open(max_sockets: usize, datagrams: bool, shortcut: bool) -> Service {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("netcon-engine-{}-{n}", std::process::id()));
@@ -68,6 +78,7 @@ impl Service {
             max_sockets,
             congestion: netcon_engine::Algorithm::default(),
             datagrams,
+            shortcut,
         };
         let (events, inbox) = channel();
         let sink = move |event| drop(events.send(event));

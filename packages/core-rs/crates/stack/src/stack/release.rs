@@ -151,6 +151,9 @@ impl Stack {
 
     /// Takes the connection out of everything that feeds it.
     pub(super) fn detach(&mut self, id: PcbId) {
+        if self.let_go(id) {
+            return;
+        }
         self.leave_backlog(id);
         let Some(pcb) = self.pcbs.get_mut(id) else {
             return;

@@ -214,7 +214,7 @@ impl Stack {
         };
         let (family, options, bind_options) = (pcb.family, pcb.options, pcb.bind_options);
         // Linux: more than the backlog wait, so the SYN is dropped; the peer tries again.
-        if listener.embryos + listener.unaccepted > listener.backlog {
+        if listener.embryos + listener.unaccepted + listener.outside > listener.backlog {
             return self.backlog_full(id, ip);
         }
         // A peer with port 0, or one we have no way to: nothing could be answered.

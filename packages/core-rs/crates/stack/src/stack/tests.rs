@@ -15,6 +15,7 @@ use crate::packet::{ACK, FIN, ICMP, ICMPV6, IpView, PSH, RST, SYN, TcpView, UDP,
 use crate::{BindOptions, Cause, Cidr, HeapRings, IoError, PcbOptions, ethernet};
 
 mod datagrams;
+mod direct;
 mod ecn;
 mod frames;
 mod memory;

@@ -80,7 +80,7 @@ impl Stack {
     /// Listens (`tcp_listen_with_backlog`), on a free port when not bound. Again: a new backlog.
     pub fn listen(&mut self, id: PcbId, backlog: usize) -> Result<SockAddr, ListenError> {
         let pcb = self.pcbs.get(id).ok_or(ListenError::Stale)?;
-        if matches!(pcb.kind, Kind::Conn(_)) {
+        if matches!(pcb.kind, Kind::Conn(_) | Kind::Direct(_)) {
             return Err(ListenError::Invalid);
         }
         if pcb.bound.is_none() {
@@ -116,31 +116,13 @@ impl Stack {
     ) -> Result<SockAddr, ConnectError> {
         self.advance(now);
         self.may_connect(id)?;
-        let pcb = self.pcbs.get(id).ok_or(ConnectError::Stale)?;
-        let (family, bound) = (pcb.family, pcb.bound);
-        let remote = destination(family, pcb.bind_options.v6only, to)?;
-        let local = self.local_address(bound, remote)?;
-        let claim = pcb.flow_claim(local);
-        let taken = |port| {
-            self.flows.contains_key(&FlowKey::new(local, port, remote, to.port))
-                // A connection with itself is only made on purpose.
-                || (bound.is_none() && local == remote && port == to.port)
-        };
-        let port = match bound {
-            Some(bound) if taken(bound.port) => return Err(ConnectError::InUse),
-            Some(bound) => bound.port,
-            None => {
-                let target = FlowKey::new(local, 0, remote, to.port);
-                let start = self
-                    .port_key
-                    .hash(&target.words())
-                    .wrapping_add(self.port_step);
-                let found = self.ports.connect_port(start, &claim, taken);
-                found.ok_or(ConnectError::NotAvailable)?
-            }
-        };
-        self.port_step = self.port_step.wrapping_add(1);
-        let key = FlowKey::new(local, port, remote, to.port);
+        let Start {
+            family,
+            bound,
+            claim,
+            key,
+        } = self.starting_point(id, to)?;
+        let ((local, port), (remote, _)) = (key.local(), key.remote());
         let mut conn = self
             .make_conn(key, Stage::Connecting)
             .ok_or(ConnectError::NoBuffers)?;
@@ -297,7 +279,7 @@ impl Stack {
         let Some(pcb) = self.pcbs.get(id) else { return };
         let reset_on_close = pcb.options.reset_on_close;
         match &pcb.kind {
-            Kind::Idle => self.release(id),
+            Kind::Idle | Kind::Direct(_) => self.release(id),
             Kind::Listener(_) => self.close_listener(id),
             Kind::Conn(conn) if conn.orphan => {}
             Kind::Conn(conn) => match conn.stage {
@@ -314,7 +296,7 @@ impl Stack {
     pub fn abort(&mut self, id: PcbId) {
         let Some(pcb) = self.pcbs.get(id) else { return };
         match &pcb.kind {
-            Kind::Idle => self.release(id),
+            Kind::Idle | Kind::Direct(_) => self.release(id),
             Kind::Listener(_) => self.close_listener(id),
             Kind::Conn(_) => {
                 self.reset_peer(id);
@@ -340,8 +322,7 @@ impl Stack {
         let Some(pcb) = self.pcbs.get_mut(id) else {
             return;
         };
-        let local = pcb.conn().filter(|conn| conn.stage != Stage::Detached);
-        let local = local.map(|conn| conn.key.local());
+        let local = pcb.flow_local();
         let before = local.map(|(addr, port)| (port, pcb.flow_claim(addr)));
         pcb.bind_options = options;
         if let Some(((addr, port), (_, before))) = local.zip(before) {
@@ -399,10 +380,49 @@ impl Stack {
         self.flows.insert(key, crate::flow::Flow::Pcb(id));
     }
 
-    fn may_connect(&mut self, id: PcbId) -> Result<(), ConnectError> {
+    /// Where a connect begins: its address and port, a free one when not bound.
+    pub(super) fn starting_point(
+        &mut self,
+        id: PcbId,
+        to: SockAddr,
+    ) -> Result<Start, ConnectError> {
+        let pcb = self.pcbs.get(id).ok_or(ConnectError::Stale)?;
+        let (family, bound) = (pcb.family, pcb.bound);
+        let remote = destination(family, pcb.bind_options.v6only, to)?;
+        let local = self.local_address(bound, remote)?;
+        let claim = pcb.flow_claim(local);
+        let taken = |port| {
+            self.flows.contains_key(&FlowKey::new(local, port, remote, to.port))
+                // A connection with itself is only made on purpose.
+                || (bound.is_none() && local == remote && port == to.port)
+        };
+        let port = match bound {
+            Some(bound) if taken(bound.port) => return Err(ConnectError::InUse),
+            Some(bound) => bound.port,
+            None => {
+                let target = FlowKey::new(local, 0, remote, to.port);
+                let start = self
+                    .port_key
+                    .hash(&target.words())
+                    .wrapping_add(self.port_step);
+                let found = self.ports.connect_port(start, &claim, taken);
+                found.ok_or(ConnectError::NotAvailable)?
+            }
+        };
+        self.port_step = self.port_step.wrapping_add(1);
+        Ok(Start {
+            family,
+            bound,
+            claim,
+            key: FlowKey::new(local, port, remote, to.port),
+        })
+    }
+
+    pub(super) fn may_connect(&mut self, id: PcbId) -> Result<(), ConnectError> {
         let pcb = self.pcbs.get(id).ok_or(ConnectError::Stale)?;
         match &pcb.kind {
             Kind::Idle => Ok(()),
+            Kind::Direct(_) => Err(ConnectError::IsConnected),
             Kind::Listener(_) => Err(ConnectError::Invalid),
             Kind::Conn(conn) if conn.orphan => Err(ConnectError::Stale),
             Kind::Conn(conn) => match conn.stage {
@@ -442,6 +462,14 @@ impl Stack {
     }
 }
 
+/// Where a connect begins.
+pub(super) struct Start {
+    pub(super) family: Family,
+    bound: Option<Binding>,
+    claim: Claim,
+    pub(super) key: FlowKey,
+}
+
 /// Where a connect goes: the canonical address, the unspecified one meaning loopback as on Linux.
 fn destination(family: Family, v6only: bool, to: SockAddr) -> Result<IpAddr, ConnectError> {
     let ip = match to.ip.to_canonical() {
@@ -463,7 +491,7 @@ fn open_conn(pcb: &mut crate::pcb::Pcb) -> Result<&mut Conn, IoError> {
     let failed = pcb.failed;
     let conn = match &mut pcb.kind {
         Kind::Idle if let Some(cause) = failed => return Err(IoError::Failed(cause)),
-        Kind::Idle | Kind::Listener(_) => return Err(IoError::NotConnected),
+        Kind::Idle | Kind::Listener(_) | Kind::Direct(_) => return Err(IoError::NotConnected),
         Kind::Conn(conn) => conn,
     };
     match conn.stage {
