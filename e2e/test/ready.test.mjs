@@ -9,8 +9,6 @@ import { Namespace } from '../lib/netns.mjs';
 import { HOST4, Service } from '../lib/service.mjs';
 
 const PORT = 7310;
-/** Not on by itself. */
-const READY = { NETCON_READY: '1' };
 /** A server of the host's: echoes, and says when a connection has ended. */
 const SERVER = `
 import selectors, socket
@@ -55,7 +53,7 @@ describe('sockets that lie ready', () => {
     await server?.stop('SIGKILL');
     await service?.stop();
   });
-  const program = (text) => service.must(python(), ['-u', '-c', PRELUDE + text], { env: READY });
+  const program = (text) => service.must(python(), ['-u', '-c', PRELUDE + text]);
 
   test('two hundred connects at once, none waited for, each with its own content', async () => {
     const said = await program(`
@@ -110,7 +108,7 @@ s = socket.create_connection(to); ask(s, b'x'); port = s.getsockname()[1]; s.clo
 print('closed', port)
 sys.stdin.readline()`,
       ],
-      { stdio: ['pipe', 'pipe', 'pipe'], env: READY },
+      { stdio: ['pipe', 'pipe', 'pipe'] },
     );
     const [, port] = await app.says(/closed (\d+)/);
     // The child lives, and the peer is told all the same.
@@ -138,12 +136,10 @@ for _ in range(5):
 
   test('a socket closed while it connects gives no event, and is gone', async () => {
     // Nobody has that address: the neighbour is asked for in vain, for three seconds.
-    const app = service.start(
-      python(),
-      [
-        '-u',
-        '-c',
-        `${PRELUDE}
+    const app = service.start(python(), [
+      '-u',
+      '-c',
+      `${PRELUDE}
 e = select.epoll()
 kept = []
 for _ in range(4):
@@ -151,9 +147,7 @@ for _ in range(4):
     e.register(s, select.EPOLLIN | select.EPOLLOUT); s.close()
 print('closed')
 print(e.poll(5))`,
-      ],
-      { env: READY },
-    );
+    ]);
     await app.says(/closed/);
     assert.deepEqual(
       (await service.show()).filter((row) => row.peer === '10.77.0.99:9'),

@@ -27,7 +27,7 @@ use crate::errno::Errno;
 use crate::identity::{self, Socket};
 use crate::lock::Held;
 use crate::text::Line;
-use crate::{env, real, rpc, sandbox, sys};
+use crate::{real, rpc, sandbox, sys};
 
 /// The process that it belongs to.
 static OWNER: AtomicU32 = AtomicU32::new(0);
@@ -87,8 +87,7 @@ const FILLING: [u8; 4096] = [0; 4096];
 
 /// A stream socket that lies ready; `None`: the service is to be asked.
 pub(crate) fn take(family: Family, kind: c_int) -> Option<Result<c_int, Errno>> {
-    // Only where it was asked for: see docs/limits.md.
-    if sandbox::is_entered() || env::lookup(b"NETCON_READY=") != Some(b"1") {
+    if sandbox::is_entered() {
         return None;
     }
     let pid = sys::getpid();
@@ -125,7 +124,8 @@ static BUSY: AtomicBool = AtomicBool::new(false);
 impl Busy {
     /// Not for a second thread, nor in a handler of a signal that came meanwhile: they do without.
     fn take() -> Option<Busy> {
-        (!BUSY.swap(true, Ordering::Acquire)).then_some(Busy)
+        // Made only where it is taken: a `Busy` that is dropped gives up what another thread has.
+        (!BUSY.swap(true, Ordering::Acquire)).then(|| Busy)
     }
 }
 
@@ -455,3 +455,6 @@ fn connect_native(fd: c_int, listener: c_int) -> Result<c_int, Errno> {
 fn set_mark(fd: c_int, mark: Mark) {
     let _ = sys::setsockopt(fd, abi::SOL_SOCKET, abi::SO_MAX_PACING_RATE, &mark.pack());
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use netcon_wire::{Family, SOCKET_NONBLOCK, SocketKind, SocketState};
 use crate::datagrams::Datagrams;
 use crate::engine::Engine;
 use crate::native;
+use crate::ready::Ready;
 use crate::rpc::errno::{EIO, ENFILE, ENOBUFS};
 use crate::rpc::{Answer, Failure};
 use crate::sessions::{Admission, SessionId};
@@ -70,8 +71,13 @@ impl Engine {
             return Err(Failure(EIO));
         };
         let datagrams = self.datagrams.as_ref().map_or(0, Datagrams::counted);
-        let all = self.table.len() - self.lying_ready + datagrams;
-        Ok(all >= self.config.max_sockets || asker.sockets >= max_sockets)
+        // Of what lies ready the asker's own counts, for it has perhaps been taken; that of others does not.
+        let own = asker.ready.as_ref().map_or(0, Ready::lying);
+        let all = self.table.len() - self.lying_ready + own + datagrams;
+        let mine = asker
+            .sockets
+            .saturating_add(u32::try_from(own).unwrap_or(u32::MAX));
+        Ok(all >= self.config.max_sockets || mine >= max_sockets)
     }
 
     /// A new native socket for an entry, marked.

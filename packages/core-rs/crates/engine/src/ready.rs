@@ -26,6 +26,8 @@ use crate::table::{Role, SocketKey};
 
 /// Sockets that lie ready for a program, or were taken and not named yet; each costs the kernel about 2 KiB.
 const SOCKETS: usize = 2 * MAX_READY;
+/// A program that may have fewer sockets than that has none ready.
+const LEAST_LIMIT: usize = 256;
 /// Connects under way between library and service; more are refused, and then asked for.
 const BACKLOG: i32 = 128;
 const _: () = assert!(MAX_READY <= unix::MAX_SENT);
@@ -44,6 +46,13 @@ pub(crate) struct Ready {
     process: Option<Process>,
     /// Entries whose sockets are in the queue, as far as is known.
     waiting: Vec<SocketKey>,
+}
+
+impl Ready {
+    /// Sockets that lie ready, or were taken and not named yet.
+    pub(crate) fn lying(&self) -> usize {
+        self.waiting.len()
+    }
 }
 
 impl Engine {
@@ -168,10 +177,13 @@ impl Engine {
         let lying = ready.waiting.len() + more;
         let mine = usize::try_from(owner.sockets).unwrap_or(usize::MAX) + lying;
         let most = usize::try_from(max_sockets).unwrap_or(usize::MAX);
+        let most = most.min(self.config.max_sockets);
         let datagrams = self.datagrams.as_ref().map_or(0, Datagrams::counted);
         // The other half of the table is for those who ask.
         let all = (self.table.len() + datagrams).saturating_mul(2);
-        lying < SOCKETS && mine < most && all < self.config.max_sockets
+        // Whether one was taken is not known, so that a limit is as much less sharp.
+        let few = if most < LEAST_LIMIT { 0 } else { most / 16 };
+        lying < few.min(SOCKETS) && mine < most && all < self.config.max_sockets
     }
 
     fn ready_of(&mut self, session: SessionId) -> Option<&mut Ready> {

@@ -256,8 +256,8 @@ fn no_delay_is_set_by_name_and_by_cookie_of_the_own_session_only() {
 
 #[test]
 fn what_lies_ready_is_taken_back_with_the_session() {
-    let service = Service::with_max_sockets(100);
-    // Each time an eighth of the table: it would be full soon.
+    let service = Service::with_max_sockets(300);
+    // Each time a twenty-fifth of the table: it would be full soon.
     for _ in 0..40 {
         let program = service.program();
         let ready = Ready::new(&program);
@@ -274,6 +274,6 @@ fn what_lies_ready_is_taken_back_with_the_session() {
         program.ask(&Request::Interface { position: 0 }, &[]);
     }
     let program = service.program();
-    let kept: Vec<OwnedFd> = (0..90).map(|_| program.socket(Family::Inet, 0)).collect();
-    assert_eq!(kept.len(), 90);
+    let kept: Vec<OwnedFd> = (0..270).map(|_| program.socket(Family::Inet, 0)).collect();
+    assert_eq!(kept.len(), 270);
 }
