@@ -301,6 +301,10 @@ impl Engine {
             }
         }
         for key in kept {
+            // It is asked about, and holds no port.
+            if let Some(pcb) = self.table.set_pcb(key, None) {
+                self.stack.close(pcb);
+            }
             self.keep_ended(key);
         }
         for (key, cookie) in learnt {

@@ -12,6 +12,8 @@ use support::{Program, Service, accept, read_exact, read_to_end, v4};
 const ECONNREFUSED: u32 = 111;
 const EINPROGRESS: u32 = 115;
 const EISCONN: u32 = 106;
+const SOL_SOCKET: i32 = 1;
+const SO_LINGER: i32 = 13;
 const EADDRINUSE: u32 = 98;
 const MAX_SOCKETS: usize = 400;
 
@@ -126,4 +128,21 @@ fn port_of_a_bound_connector_is_free_when_it_has_closed() {
         assert_eq!(program.bind(&other, from), Err(EADDRINUSE));
         drop((client, server));
     }
+}
+
+#[test]
+fn port_of_an_accepted_end_is_free_when_both_are_closed_and_the_connector_resets() {
+    let service = Service::with_shortcut(MAX_SOCKETS);
+    let program = service.program();
+    let (listener, at) = program.listener(v4("127.0.0.1", 0), 8);
+    let (client, server) = pair(&program, &listener, at);
+    let now = Request::SetSockOpt {
+        level: SOL_SOCKET,
+        name: SO_LINGER,
+        value: &[1, 0, 0, 0, 0, 0, 0, 0],
+    };
+    assert_eq!(program.ask(&now, &[&client]).0, 0);
+    drop((client, server, listener));
+    let other = program.socket(Family::Inet, 0);
+    assert_eq!(program.bind(&other, at), Ok(at));
 }
