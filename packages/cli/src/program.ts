@@ -53,6 +53,11 @@ function addService(program: Command, state: State): void {
     .option('--no-offload', 'no checksum and segmentation offload on the tap')
     .option('--congestion <name>', 'congestion control of TCP: cubic, reno or bbr (default: cubic)')
     .option('--no-shortcut', 'connections between two programs in netcon go through the stack, too')
+    .option(
+      '--busy-poll <us>',
+      'look so many microseconds for work before sleeping; 0 to sleep at once (default: 50, with one processor 0)',
+      micros,
+    )
     .option('--max-sessions <n>', 'how many programs may join (default: 4096)', count)
     .option('--max-sockets <n>', 'how many sockets they may have (default: 65536, or what RLIMIT_NOFILE allows)', count)
     .addHelpText('after', SERVICE_EXAMPLES)
@@ -108,6 +113,11 @@ function addShow(program: Command): void {
 
 function collect(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
+}
+
+function micros(value: string): number {
+  if (/^\d+$/.test(value)) return Number(value);
+  throw new InvalidArgumentError('a number of microseconds is needed.');
 }
 
 function count(value: string): number {

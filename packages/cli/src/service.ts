@@ -25,6 +25,7 @@ export interface ServiceFlags {
   dns?: boolean;
   congestion?: string;
   shortcut?: boolean;
+  busyPoll?: number;
 }
 
 /** Runs the service until a signal, the end of the app, or its own failure; leaves nothing behind. */

@@ -16,6 +16,8 @@ export interface EngineOptions {
   congestion?: Congestion;
   /** Connect two programs of this service to each other directly (default). */
   shortcut?: boolean;
+  /** How long the engine looks for something to do before it sleeps, at most; 0 (default) for not at all. */
+  busyPollMicros?: number;
 }
 
 /** Algorithms, by the names that TCP_CONGESTION has for them. */

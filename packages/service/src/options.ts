@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { type Congestion, type FaultOptions, NetconError } from '@netcon/core-rs';
 import { type AddressPlan, planAddresses } from './addresses.js';
 import { parseFault } from './fault.js';
@@ -33,6 +34,8 @@ export interface ServiceOptions {
   congestion?: string;
   /** False: connections between two programs go through the stack as well. */
   shortcut?: boolean;
+  /** Microseconds of busy polling before the engine sleeps; 0 for none. */
+  busyPoll?: number;
 }
 
 /** Options checked and completed; nothing has been opened yet. */
@@ -52,6 +55,7 @@ export interface ServiceConfig {
   resolvConf: string;
   congestion: Congestion;
   shortcut: boolean;
+  busyPoll: number;
 }
 
 /** Checks options before anything is opened. */
@@ -80,6 +84,7 @@ export function configure(options: ServiceOptions, at: Surroundings, lookup?: Lo
     resolvConf: options.resolvConf ?? '/etc/resolv.conf',
     congestion: congestion(options.congestion ?? 'cubic'),
     shortcut: options.shortcut ?? true,
+    busyPoll: busyPoll(options.busyPoll ?? defaultBusyPoll()),
   };
 }
 
@@ -100,6 +105,16 @@ function congestion(name: string): Congestion {
   const found = CONGESTION.find((known) => known === name);
   if (found !== undefined) return found;
   throw new NetconError('NETCON_OPTION_BAD', `--congestion ${name}: ${CONGESTION.join(', ')}`);
+}
+
+/** A look costs others their turn where there is one processor only. */
+function defaultBusyPoll(): number {
+  return availableParallelism() > 1 ? 50 : 0;
+}
+
+function busyPoll(micros: number): number {
+  if (Number.isInteger(micros) && micros >= 0 && micros <= 1_000_000) return micros;
+  throw new NetconError('NETCON_OPTION_BAD', `--busy-poll ${micros}: microseconds, from 0 to 1000000`);
 }
 
 function positive(option: string, value: number): number {

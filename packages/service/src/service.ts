@@ -210,6 +210,7 @@ function engineOptions(config: ServiceConfig, tap: string | undefined): EngineOp
     maxSockets: config.maxSockets,
     congestion: config.congestion,
     shortcut: config.shortcut,
+    busyPollMicros: config.busyPoll,
     ...(gateway4 !== undefined && { gateway4 }),
     ...(gateway6 !== undefined && { gateway6 }),
     ...(config.fault !== undefined && { fault: config.fault }),

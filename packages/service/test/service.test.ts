@@ -126,6 +126,7 @@ test('options reach the engine', async () => {
     maxSockets: 99,
     congestion: 'bbr',
     shortcut: false,
+    busyPoll: 20,
   });
   const { socketPath, namesDir, ...rest } = native.options[0] ?? { socketPath: '', namesDir: '' };
   assert.equal(namesDir, socketPath.replace(/\.sock$/, '.d'));
@@ -139,6 +140,7 @@ test('options reach the engine', async () => {
     maxSockets: 99,
     congestion: 'bbr',
     shortcut: false,
+    busyPollMicros: 20,
   });
   await service.stop();
 });

@@ -31,6 +31,7 @@ mod real;
 mod resolve;
 mod rpc;
 mod sandbox;
+mod spin;
 mod sys;
 mod text;
 mod trace;

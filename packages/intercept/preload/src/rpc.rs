@@ -13,7 +13,7 @@ use netcon_wire::{MAX_FRAME, Reply, Request};
 use crate::channel;
 use crate::errno::Errno;
 use crate::lock::Held;
-use crate::sys;
+use crate::{spin, sys};
 
 /// Room for a request and then its reply.
 pub(crate) type Buffer = [u8; MAX_FRAME];
@@ -256,7 +256,14 @@ fn await_reply(
     cloexec: bool,
 ) -> Result<(usize, Fds), Failure> {
     loop {
-        let received = match sys::recv_with_fds(channel, buf, cloexec) {
+        let received = spin::wait(|wait| {
+            if wait {
+                sys::recv_with_fds(channel, buf, cloexec)
+            } else {
+                sys::try_recv_with_fds(channel, buf, cloexec)
+            }
+        });
+        let received = match received {
             Ok(received) if received.len > 0 => received,
             // Not with signals blocked; a debugger or a freezer can still cause it.
             Err(Errno::EINTR) => continue,

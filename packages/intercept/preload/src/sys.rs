@@ -455,6 +455,21 @@ pub(crate) fn try_recv_with_fds(
     recv_record(fd, buf, cloexec, abi::MSG_DONTWAIT)
 }
 
+/// recv(2) of what is there, or `EAGAIN`.
+pub(crate) fn try_recv(fd: c_int, buf: &mut [u8]) -> Result<usize, Errno> {
+    let args = [
+        int(fd),
+        buf.as_mut_ptr() as usize,
+        buf.len(),
+        int(abi::MSG_DONTWAIT),
+        0,
+        0,
+    ];
+    // SAFETY: the kernel writes at most `buf.len()` bytes.
+    let len = unsafe { call(nr::RECVFROM, args) }?;
+    usize::try_from(len).map_err(|_| Errno::EINVAL)
+}
+
 fn recv_record(fd: c_int, buf: &mut [u8], cloexec: bool, flags: c_int) -> Result<Received, Errno> {
     let mut control = Control::new();
     let mut iov = Iovec {

@@ -31,6 +31,8 @@ pub struct Config {
     pub congestion: Algorithm,
     /// Connect programs of ours to each other directly.
     pub shortcut: bool,
+    /// How long the engine looks for something to do before it sleeps, at most; 0 for not at all.
+    pub busy_poll_micros: u32,
     /// Serve datagram sockets, where the system lets us.
     pub datagrams: bool,
 }

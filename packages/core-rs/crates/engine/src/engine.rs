@@ -20,6 +20,7 @@ use netcon_sys::process::{RandomPool, random_u64};
 use netcon_wire::Interface;
 use rustc_hash::FxHashMap;
 
+use crate::busy_poll::BusyPoll;
 use crate::channels::{MAX_SESSIONS, listen};
 use crate::command::{Command, Handle};
 use crate::config::{Config, TapReport};
@@ -97,6 +98,7 @@ pub struct Engine {
     pub(crate) fill_due: Vec<(SessionId, usize)>,
     /// Entries that are not counted.
     pub(crate) lying_ready: usize,
+    pub(crate) busy_poll: BusyPoll,
     /// Random numbers, for many tokens at once.
     pub(crate) random: RandomPool,
     /// Sockets of a session that has ended may be dead.
@@ -233,6 +235,7 @@ impl Engine {
             handoff_due: Vec::new(),
             fill_due: Vec::new(),
             lying_ready: 0,
+            busy_poll: BusyPoll::new(i64::from(config.busy_poll_micros)),
             random: RandomPool::default(),
             reap_due: false,
             reap_threshold: 256,
@@ -270,7 +273,7 @@ impl Engine {
     fn turn(&mut self) -> io::Result<()> {
         self.counters.turns += 1;
         let timeout = self.timeout();
-        let n = self.epoll.wait(timeout)?;
+        let n = self.busy_poll.wait(&mut self.epoll, timeout)?;
         self.now_micros = monotonic_micros();
         let mut batch = std::mem::take(&mut self.batch);
         batch.extend((0..n).filter_map(|i| self.epoll.ready(i)));

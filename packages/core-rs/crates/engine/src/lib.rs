@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod busy_poll;
 mod channels;
 pub mod client;
 mod command;

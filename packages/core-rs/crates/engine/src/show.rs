@@ -97,6 +97,7 @@ impl Engine {
             sockets: count(|r| !matches!(r, Role::Ended)) - self.lying_ready,
             counters: [
                 ("turns", c.turns),
+                ("turns_busy_polled", self.busy_poll.found),
                 ("requests", c.requests),
                 ("bad_frames", c.bad_frames),
                 ("name_questions", c.questions),

@@ -47,6 +47,7 @@ pub(crate) fn config(o: &BindingEngineOptions) -> Result<Config> {
                 .ok_or_else(|| failed(Code("NETCON_OPTION_BAD"), format!("congestion {name}")))?,
         },
         shortcut: o.shortcut.unwrap_or(true),
+        busy_poll_micros: o.busy_poll_micros.unwrap_or(0),
         datagrams: true,
     })
 }

@@ -18,6 +18,7 @@ pub struct BindingEngineOptions {
     pub max_sockets: Option<u32>,
     pub congestion: Option<String>,
     pub shortcut: Option<bool>,
+    pub busy_poll_micros: Option<u32>,
 }
 
 #[napi(object)]

@@ -23,7 +23,7 @@ use crate::ops::datagrams::{self, Use};
 use crate::ops::options::carry;
 use crate::ops::{bypass, socket};
 use crate::real::{self, Call};
-use crate::{ready, rpc, sys, user};
+use crate::{ready, rpc, spin, sys, user};
 
 /// connect(2)
 ///
@@ -242,27 +242,35 @@ fn send_timeout(fd: c_int) -> Option<[i64; 2]> {
 
 /// Waits for the reply on a socket of the call's own. `EPIPE`: it was closed without one.
 fn wait(mine: c_int, buf: &mut rpc::Buffer) -> Result<c_int, Errno> {
-    let args = [
-        sys::int(mine),
-        buf.as_mut_ptr() as usize,
-        buf.len(),
-        0,
-        0,
-        0,
-    ];
-    // SAFETY: the kernel writes at most `buf.len()` bytes.
-    let received = unsafe { real::call(Call::Recvfrom, args) };
-    let len = match usize::try_from(received) {
+    let received = spin::wait(|wait| {
+        if !wait {
+            return sys::try_recv(mine, buf);
+        }
+        let args = [
+            sys::int(mine),
+            buf.as_mut_ptr() as usize,
+            buf.len(),
+            0,
+            0,
+            0,
+        ];
+        // SAFETY: the kernel writes at most `buf.len()` bytes.
+        let received = unsafe { real::call(Call::Recvfrom, args) };
+        usize::try_from(received).map_err(|_| errno::last())
+    });
+    let received = match received {
+        // Sent and closed at once; the kernel may see the end before the record (unix_dgram_recvmsg looks at the
+        // queue and then at the shutdown).
+        Ok(0) => sys::try_recv(mine, buf),
+        other => other,
+    };
+    let len = match received {
         Ok(0) => return Err(Errno::EPIPE),
         Ok(len) => len,
-        Err(_) => {
-            return Err(match errno::last() {
-                // The time-out of SO_SNDTIMEO; connect goes on (connect(2)).
-                Errno::EAGAIN => Errno::EINPROGRESS,
-                Errno::ECONNRESET => Errno::EPIPE,
-                other => other,
-            });
-        }
+        // The time-out of SO_SNDTIMEO; connect goes on (connect(2)).
+        Err(Errno::EAGAIN) => return Err(Errno::EINPROGRESS),
+        Err(Errno::ECONNRESET) => return Err(Errno::EPIPE),
+        Err(other) => return Err(other),
     };
     let reply = rpc::parse(buf.get(..len).unwrap_or(&[]))?;
     let Reply::Connect { .. } = reply else {

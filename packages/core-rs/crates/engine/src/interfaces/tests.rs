@@ -67,6 +67,7 @@ fn config(addresses: &[&str], tap: bool) -> Config {
         max_sockets: 1,
         congestion: netcon_stack::Algorithm::default(),
         shortcut: true,
+        busy_poll_micros: 0,
         datagrams: false,
     }
 }

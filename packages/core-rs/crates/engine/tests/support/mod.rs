@@ -79,6 +79,7 @@ impl Service {
             congestion: netcon_engine::Algorithm::default(),
             datagrams,
             shortcut,
+            busy_poll_micros: 50,
         };
         let (events, inbox) = channel();
         let sink = move |event| drop(events.send(event));
