@@ -14,10 +14,10 @@ use crate::error::OpenError;
 
 /// The tap's queue towards us: longer than the default 500, or bursts of small frames are lost.
 const TX_QUEUE_LEN: u32 = 2000;
-/// Free rings' pages that are kept for the next connections: two bulk transfers' worth while there are some, a few
+/// Free rings' pages that are kept for the next connections: those of a dozen bulk transfers while there are some, a few
 /// hundred small connections' worth otherwise.
 const WARM: Keep = Keep {
-    busy: 16 << 20,
+    busy: 64 << 20,
     quiet: 1 << 20,
 };
 
@@ -102,6 +102,16 @@ impl FrameSink for LinkSink<'_> {
         };
         // A frame the link cannot take is lost, as on any wire; TCP sends it again.
         match link.send(&offload(meta), frame) {
+            Ok(()) => *self.sent += 1,
+            Err(_) => *self.failed += 1,
+        }
+    }
+
+    fn send_parts(&mut self, meta: &TxMeta, parts: [&[u8]; 3]) {
+        let Some(link) = self.link.as_mut() else {
+            return;
+        };
+        match link.send_parts(&offload(meta), parts) {
             Ok(()) => *self.sent += 1,
             Err(_) => *self.failed += 1,
         }

@@ -84,6 +84,15 @@ pub trait Link: Send {
     /// Those of the device. The frame is gone, as if the network had lost it.
     fn send(&mut self, offload: &TxOffload, frame: &[u8]) -> io::Result<()>;
 
+    /// The same of a frame in parts.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Link::send`].
+    fn send_parts(&mut self, offload: &TxOffload, parts: [&[u8]; 3]) -> io::Result<()> {
+        self.send(offload, &parts.concat())
+    }
+
     /// When [`Link::handle_timeout`] is wanted next: microseconds on the clock that it is called with.
     fn poll_timeout(&self) -> Option<u64> {
         None
@@ -111,6 +120,10 @@ impl<L: Link + ?Sized> Link for Box<L> {
 
     fn send(&mut self, offload: &TxOffload, frame: &[u8]) -> io::Result<()> {
         (**self).send(offload, frame)
+    }
+
+    fn send_parts(&mut self, offload: &TxOffload, parts: [&[u8]; 3]) -> io::Result<()> {
+        (**self).send_parts(offload, parts)
     }
 
     fn poll_timeout(&self) -> Option<u64> {

@@ -47,7 +47,11 @@ impl Link for TapLink {
     }
 
     fn send(&mut self, offload: &TxOffload, frame: &[u8]) -> io::Result<()> {
-        self.tap.send(&build_header(offload), frame).map(|_| ())
+        self.send_parts(offload, [frame, &[], &[]])
+    }
+
+    fn send_parts(&mut self, offload: &TxOffload, parts: [&[u8]; 3]) -> io::Result<()> {
+        self.tap.send(&build_header(offload), parts).map(|_| ())
     }
 
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {

@@ -41,4 +41,9 @@ pub struct Segmentation {
 pub trait FrameSink {
     /// One Ethernet frame. A sink that cannot take it drops it, as a full link does.
     fn send(&mut self, meta: &TxMeta, frame: &[u8]);
+
+    /// The same of a frame in parts: all headers, then the payload in the up to two pieces that a ring has it in.
+    fn send_parts(&mut self, meta: &TxMeta, parts: [&[u8]; 3]) {
+        self.send(meta, &parts.concat());
+    }
 }

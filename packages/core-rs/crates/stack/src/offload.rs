@@ -38,6 +38,11 @@ impl Layout {
         })
     }
 
+    /// Bytes of all headers.
+    pub(crate) fn header_len(&self) -> usize {
+        self.payload
+    }
+
     /// Bytes behind the headers.
     pub(crate) fn payload_len(&self, frame: &[u8]) -> usize {
         frame.len() - self.payload

@@ -131,26 +131,21 @@ impl Tap {
         Ok(n.saturating_sub(HEADER_LEN))
     }
 
-    /// Sends one frame; returns its length.
+    /// Sends one frame, given in parts; returns its length.
     ///
     /// # Errors
     ///
     /// `EINVAL` for a header that contradicts the frame, `EIO` while the interface is down,
     /// `WouldBlock` if the kernel is short of buffers. The frame is gone in each case.
-    pub fn send(&self, header: &[u8; HEADER_LEN], frame: &[u8]) -> io::Result<usize> {
-        let parts = [
-            libc::iovec {
-                iov_base: header.as_ptr().cast_mut().cast(),
-                iov_len: HEADER_LEN,
-            },
-            libc::iovec {
-                iov_base: frame.as_ptr().cast_mut().cast(),
-                iov_len: frame.len(),
-            },
-        ];
+    pub fn send(&self, header: &[u8; HEADER_LEN], frame: [&[u8]; 3]) -> io::Result<usize> {
+        let [headers, first, second] = frame;
+        let parts = [header, headers, first, second].map(|part: &[u8]| libc::iovec {
+            iov_base: part.as_ptr().cast_mut().cast(),
+            iov_len: part.len(),
+        });
         let n = retry(|| {
-            // SAFETY: writev(2) only reads from the two buffers, which are borrowed here.
-            check_len(unsafe { libc::writev(self.fd.as_raw_fd(), parts.as_ptr(), 2) })
+            // SAFETY: writev(2) only reads from the four buffers, which are borrowed here.
+            check_len(unsafe { libc::writev(self.fd.as_raw_fd(), parts.as_ptr(), 4) })
         })?;
         Ok(n.saturating_sub(HEADER_LEN))
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use smoltcp::time::Instant;
 
 use super::segments::fin_outstanding;
+use super::sending::Composed;
 use super::{Stack, frame_buffer};
 use crate::device::Exchange;
 use crate::ethernet::{self, HEADER};
@@ -139,29 +140,29 @@ impl Stack {
         }
         let packet = &mut self.scratch[HEADER..HEADER + len];
         // Only SYNs leave as smoltcp makes them.
-        let (len, mss) = if len > 0 && conn.announce(packet, self.now) {
-            (len, conn.mss)
+        let packet = if len > 0 && conn.announce(packet, self.now) {
+            Composed {
+                len,
+                mss: conn.mss,
+                data: None,
+            }
         } else {
-            conn.compose(&mut self.scratch, self.now, self.largest)
+            // What goes round, and what is cut here, is needed in one piece.
+            let in_parts = self.net.tso && !looped;
+            conn.compose(&mut self.scratch, self.now, self.largest, in_parts)
         };
-        let sent = if len == 0 {
+        let sent = if packet.len == 0 {
             0
         } else {
-            self.ship(id, len, mss, mac, sink)
+            self.ship(id, packet, mac, sink)
         };
         self.rearm_after(id, sent == 0);
         sent
     }
 
     /// Sends the packet of a connection that stands in the scratch buffer.
-    fn ship(
-        &mut self,
-        id: PcbId,
-        len: usize,
-        mss: u16,
-        mac: Mac,
-        sink: &mut dyn FrameSink,
-    ) -> usize {
+    fn ship(&mut self, id: PcbId, packet: Composed, mac: Mac, sink: &mut dyn FrameSink) -> usize {
+        let Composed { len, mss, data } = packet;
         let end = HEADER + len;
         let Some(layout) = Layout::of(&self.scratch[..end]) else {
             return 0;
@@ -206,7 +207,12 @@ impl Stack {
         let (count, bytes) = if self.net.tso {
             let meta = layout.partial(frame, mss);
             self.counters.tx_super_frames += u64::from(meta.gso.is_some());
-            sink.send(&meta, frame);
+            if let Some(data) = &data {
+                let (first, second) = conn.sender.payload(data);
+                sink.send_parts(&meta, [&frame[..layout.header_len()], first, second]);
+            } else {
+                sink.send(&meta, frame);
+            }
             (1, frame.len())
         } else {
             layout.cut(frame, mss, &mut self.piece, sink)

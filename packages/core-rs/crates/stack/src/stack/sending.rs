@@ -26,6 +26,17 @@ const MANY_BYTES: u32 = 16 << 10;
 const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 
+/// A packet in the scratch buffer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Composed {
+    /// Its length, 0 when there is none.
+    pub(super) len: usize,
+    /// Payload of each segment it is cut into.
+    pub(super) mss: u16,
+    /// The data, where they were left in the ring: only the headers stand in the buffer.
+    pub(super) data: Option<Sending>,
+}
+
 impl Conn {
     /// Remembers what the peer's SYN offers.
     pub(super) fn offered(&mut self, tcp: &TcpView, segment: &[u8]) {
@@ -283,27 +294,34 @@ impl Conn {
     }
 
     /// Writes the next packet of the connection behind the room for an Ethernet header: data, or an
-    /// acknowledgement that is due. Gives its length, 0 when there is none, and the size of its segments.
+    /// acknowledgement that is due. `in_parts` leaves data where it is.
     pub(super) fn compose(
         &mut self,
         frame: &mut [u8],
         now: Instant,
         largest: Largest,
-    ) -> (usize, u16) {
+        in_parts: bool,
+    ) -> Composed {
+        let (mss, data) = (self.mss, None);
         if !self.opening.done {
-            return (0, self.mss);
+            return Composed { len: 0, mss, data };
         }
         let v4 = self.key.local().0.is_ipv4();
         let most = if v4 { largest.v4 - 40 } else { largest.v6 - 60 };
         let most = most - usize::from(self.stamps.len());
         self.sender.handle_timeout(time(now));
         match self.sender.poll_transmit(time(now), most) {
-            Some(sending) => (self.write(frame, &sending, now), sending.mss),
+            Some(sending) => Composed {
+                len: self.write(frame, &sending, now, in_parts),
+                mss: sending.mss,
+                data: in_parts.then_some(sending),
+            },
             None if self.spoken.due.is_some_and(|due| due <= now) => {
                 (self.spoken.due, self.spoken.due_now) = (None, false);
-                (self.write_ack(frame, now), self.mss)
+                let len = self.write_ack(frame, now);
+                Composed { len, mss, data }
             }
-            None => (0, self.mss),
+            None => Composed { len: 0, mss, data },
         }
     }
 
@@ -315,7 +333,13 @@ impl Conn {
         }
     }
 
-    fn write(&mut self, frame: &mut [u8], sending: &Sending, now: Instant) -> usize {
+    fn write(
+        &mut self,
+        frame: &mut [u8],
+        sending: &Sending,
+        now: Instant,
+        in_parts: bool,
+    ) -> usize {
         let push = sending.push && sending.len > 0;
         let set = |on: bool, flag: u8| if on { flag } else { 0 };
         let flags = ACK | set(sending.fin, FIN) | set(push, PSH) | set(sending.reduced, CWR);
@@ -326,12 +350,14 @@ impl Conn {
         if self.opening.ecn && !sending.again && sending.len > 0 {
             set_ecn(&mut frame[HEADER..start], ECT);
         }
-        let (first, second) = self.sender.payload(sending);
-        let (middle, end) = (start + first.len(), start + first.len() + second.len());
-        frame[start..middle].copy_from_slice(first);
-        frame[middle..end].copy_from_slice(second);
+        if !in_parts {
+            let (first, second) = self.sender.payload(sending);
+            let (middle, end) = (start + first.len(), start + sending.len);
+            frame[start..middle].copy_from_slice(first);
+            frame[middle..end].copy_from_slice(second);
+        }
         self.snd_nxt = Seq(self.sender.nxt());
-        end - HEADER
+        start + sending.len - HEADER
     }
 
     fn write_ack(&mut self, frame: &mut [u8], now: Instant) -> usize {

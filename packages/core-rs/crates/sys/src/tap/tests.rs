@@ -87,7 +87,9 @@ fn frames_and_checksum_marks_pass_both_ways() {
             assert_eq!(&request[..6], &[0xff; 6], "the ARP request is a broadcast");
             assert_eq!(&request[38..42], &STACK.octets());
             let reply = arp_reply(&request);
-            let sent = tap.send(&[0; HEADER_LEN], &reply).expect("sent");
+            let sent = tap
+                .send(&[0; HEADER_LEN], [&reply, &[], &[]])
+                .expect("sent");
             assert_eq!(sent, reply.len());
 
             let (header, datagram) = recv_kind(&tap, 0x0800);
@@ -127,7 +129,7 @@ fn send_with_a_header_beyond_the_frame_is_an_error() {
             let (tap, _) = Tap::open("nc-test0", true).expect("a tap");
             configure("nc-test0", &[(IpAddr::V4(HOST), 24)], None, None).expect("configured");
             let error = tap
-                .send(&[1, 0, 0, 0, 0, 0, 0xff, 0x7f, 16, 0], &[0; 60])
+                .send(&[1, 0, 0, 0, 0, 0, 0xff, 0x7f, 16, 0], [&[0; 60], &[], &[]])
                 .unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
         },
