@@ -18,6 +18,10 @@ use crate::seq::Seq;
 const QUIET: Duration = Duration::from_millis(500);
 /// What receive rings may hold without a look at whether they are quiet: few connections cost no wake-up.
 const KEEP: usize = 512 << 10;
+/// What they may hold altogether, and what one may hold beyond that although it is in use: a ring that is read and
+/// filled again and again would have all its pages in the end.
+const MUCH: usize = 256 << 20;
+const LARGE: usize = 256 << 10;
 /// Rings looked at in one turn; each may cost a system call of a microsecond.
 const LOOKS: usize = 64;
 /// For the accounts only.
@@ -29,6 +33,8 @@ pub(super) struct Warm {
     list: VecDeque<(Instant, PcbId)>,
     /// Bytes of all.
     bytes: usize,
+    /// As [`MUCH`].
+    pub(super) much: usize,
     /// When memory was last taken from where it comes from, or given there.
     used: Instant,
 }
@@ -38,6 +44,7 @@ impl Warm {
         Warm {
             list: VecDeque::new(),
             bytes: 0,
+            much: MUCH,
             used: now,
         }
     }
@@ -103,7 +110,8 @@ impl Stack {
                 continue;
             };
             conn.receiving.listed = false;
-            if conn.receiving.fed + QUIET > self.now {
+            let too_large = self.warm.bytes > self.warm.much && conn.receiving.filled >= LARGE;
+            if conn.receiving.fed + QUIET > self.now && !too_large {
                 self.warm.list(id, conn);
             } else if !conn.holds_received() {
                 self.warm.bytes -= pages(std::mem::take(&mut conn.receiving.filled));
@@ -121,7 +129,8 @@ impl Stack {
     /// The connection to look at, if it is time.
     fn quiet(&self) -> Option<PcbId> {
         let (since, id) = self.warm.list.front()?;
-        (self.warm.bytes > KEEP && *since + QUIET <= self.now).then_some(*id)
+        let due = self.warm.bytes > KEEP && *since + QUIET <= self.now;
+        (due || self.warm.bytes > self.warm.much).then_some(*id)
     }
 
     /// When there is memory to give back.

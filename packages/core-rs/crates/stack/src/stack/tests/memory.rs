@@ -94,6 +94,26 @@ fn receive_ring_in_use_keeps_its_pages() {
 }
 
 #[test]
+fn large_ring_in_use_gives_its_pages_back_where_all_have_much() {
+    let (mut puppet, mut talk, books) = established();
+    puppet.stack.warm.much = MUCH / 2;
+    for round in 1..4 {
+        receive(&mut puppet, &mut talk, MUCH);
+        puppet.pass(Duration::from_millis(1));
+        assert_eq!(books.get(|b| b.given_back), round - 1, "octets wait in it");
+        read(&mut puppet, &talk);
+        puppet.pass(Duration::from_millis(1));
+        assert_eq!(books.get(|b| b.given_back), round);
+    }
+    for _ in 0..20 {
+        receive(&mut puppet, &mut talk, 1000);
+        read(&mut puppet, &talk);
+        puppet.pass(Duration::from_millis(1));
+    }
+    assert_eq!(books.get(|b| b.given_back), 3, "not for so little");
+}
+
+#[test]
 fn few_pages_stay_and_cost_no_wake_up() {
     let (mut puppet, mut talk, books) = established();
     receive(&mut puppet, &mut talk, 100 << 10);
