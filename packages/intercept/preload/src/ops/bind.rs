@@ -11,6 +11,7 @@ use crate::errno::Errno;
 use crate::identity::{self, Socket};
 use crate::ops::bypass;
 use crate::ops::datagrams::{self, Use};
+use crate::ops::options::carry;
 use crate::{rpc, user};
 
 /// bind(2)
@@ -63,6 +64,9 @@ pub(crate) fn listen(fd: c_int, backlog: c_int) -> Detour<c_int> {
     };
     if socket.state == SocketState::Connected || socket.state == SocketState::Connecting {
         return Detour::Failed(Errno::EINVAL);
+    }
+    if socket.state == SocketState::Fresh {
+        carry::tell_timeouts(fd);
     }
     let mut buf = rpc::buffer();
     let reply = rpc::call(&Request::Listen { backlog }, &[fd], &mut buf);

@@ -76,6 +76,15 @@ fn is_told(name: c_int, state: SocketState) -> bool {
     }
 }
 
+/// What the kernel has alone until it is to be inherited: clients set it on every connection. See
+/// [`carry::tell_timeouts`].
+fn is_timeout(name: c_int) -> bool {
+    matches!(
+        name,
+        abi::SO_RCVTIMEO | abi::SO_SNDTIMEO | abi::SO_RCVTIMEO_NEW | abi::SO_SNDTIMEO_NEW
+    )
+}
+
 /// getsockopt(2)
 ///
 /// # Safety
@@ -171,7 +180,8 @@ pub(crate) unsafe fn set(
         return Detour::Failed(Errno::ENOPROTOOPT);
     }
     let owner = owner(level, name, socket.state);
-    if owner == Owner::Kernel {
+    let at_listen = is_timeout(name) && socket.state != SocketState::Listening;
+    if owner == Owner::Kernel || (owner == Owner::Both && at_listen) {
         // SAFETY: the caller's contract.
         if unsafe { is_early_timestamping(&socket, name, value) } {
             return Detour::Failed(Errno::EINVAL);
@@ -278,15 +288,7 @@ fn hidden(name: c_int, value: &[u8]) -> Result<c_int, Errno> {
 /// for: every server and client sets them on every connection, so it is not waited for the answer.
 fn is_certain(level: c_int, name: c_int, value: &[u8]) -> bool {
     match (level, name) {
-        (abi::SOL_SOCKET, name) => matches!(
-            name,
-            abi::SO_REUSEADDR
-                | abi::SO_KEEPALIVE
-                | abi::SO_RCVTIMEO
-                | abi::SO_SNDTIMEO
-                | abi::SO_RCVTIMEO_NEW
-                | abi::SO_SNDTIMEO_NEW
-        ),
+        (abi::SOL_SOCKET, abi::SO_REUSEADDR | abi::SO_KEEPALIVE) => true,
         (abi::IPPROTO_TCP, abi::TCP_NODELAY) => value.len() >= size_of::<c_int>(),
         _ => false,
     }

@@ -104,6 +104,21 @@ pub(crate) fn copy_all(old: &Socket, new: c_int) {
     }
 }
 
+/// Before listen(2): the service says in the mark that accept(2) has something to copy.
+pub(crate) fn tell_timeouts(fd: c_int) {
+    let is_set = |name| {
+        let value = native_value(fd, abi::SOL_SOCKET, name);
+        value.is_some_and(|(value, _)| value != [0; 16])
+    };
+    if let Some(name) = [abi::SO_RCVTIMEO, abi::SO_SNDTIMEO]
+        .into_iter()
+        .find(|name| is_set(*name))
+    {
+        // Only that there is one is of interest.
+        let _ = tell(fd, abi::SOL_SOCKET, name, &[0; 16], false);
+    }
+}
+
 /// Tells the service what is set natively on a new description, as [`super::set`] would have.
 fn tell_native_all(fd: c_int) {
     let names = INHERITED.into_iter().chain([abi::SO_REUSEADDR]);
