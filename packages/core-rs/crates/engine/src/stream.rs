@@ -282,7 +282,7 @@ impl Engine {
         if let Some(pcb) = pcb {
             self.stack.close(pcb);
         }
-        let _ = self.epoll.delete(stream.end.as_fd());
+        // Nobody else holds our end: closed, it leaves the epoll set.
         self.keep_ended(key);
         Some((stream.end, stream.peer_done))
     }
