@@ -27,6 +27,7 @@ const failures: [args: string[], status: number, stderr: RegExp][] = [
   [['service', '--unknown'], 2, /^netcon: unknown option/],
   [['intercept'], 2, /missing required argument/],
   [['service', '--max-sockets', 'x'], 2, /positive number/],
+  [['service', '--busy-poll', '-5'], 2, /number of microseconds/],
   [['service', '--address', '10.0.0.300/24'], 2, /10\.0\.0\.300\/24: not an IPv4 or IPv6 address .*ADDRESS_INVALID/],
   [['service', '--host-address', '10.0.0.1'], 2, /prefix length is missing/],
   [['service', '--tap', 'much-too-long-name'], 2, /NETCON_TAP_NAME/],

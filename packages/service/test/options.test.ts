@@ -145,3 +145,10 @@ test('limits are positive numbers', () => {
   }
   assert.ok(configure({}, user, lookup).maxSockets >= 64);
 });
+
+test('busy polling takes microseconds, and none at all', () => {
+  for (const busyPoll of [-1, 1.5, Number.NaN, 2e6]) {
+    assert.throws(() => configure({ busyPoll }, user, lookup), { code: 'NETCON_OPTION_BAD' });
+  }
+  assert.equal(configure({ busyPoll: 0 }, user, lookup).busyPoll, 0);
+});

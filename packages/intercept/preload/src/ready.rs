@@ -103,8 +103,10 @@ pub(crate) fn take(family: Family, kind: c_int) -> Option<Result<c_int, Errno>> 
         return None;
     }
     // Without a service there is no socket (fail closed), whatever is kept.
-    queue()?;
-    collect();
+    let queue = queue()?;
+    if WANTED.load(Relaxed) != 0 {
+        fetch(queue);
+    }
     let taken = {
         let _busy = Busy::take()?;
         pop().map(|(kept, number)| (install(kept, kind), number))
@@ -209,7 +211,12 @@ pub(crate) fn collect() {
     if WANTED.load(Relaxed) == 0 || OWNER.load(Relaxed) != sys::getpid() || sandbox::is_entered() {
         return;
     }
-    let Some(queue) = queue() else { return };
+    if let Some(queue) = queue() {
+        fetch(queue);
+    }
+}
+
+fn fetch(queue: c_int) {
     let Some(_busy) = Busy::take() else { return };
     let mut ids = [0; 4 * sys::MAX_FDS];
     let Ok(received) = sys::try_recv_with_fds(queue, &mut ids, true) else {

@@ -190,14 +190,7 @@ impl Engine {
         }
         self.note_member(id);
         if let Some(session) = self.sessions.get(id) {
-            self.send_reply(
-                session.channel.as_fd(),
-                Op::Attach,
-                request,
-                0,
-                &reply,
-                None,
-            );
+            self.send_reply(session.channel.as_fd(), Op::Attach, request, 0, &reply, &[]);
         }
     }
 

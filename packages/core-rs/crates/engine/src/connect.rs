@@ -408,7 +408,7 @@ impl Engine {
             request,
             errno,
             &Reply::Failed(errno),
-            None,
+            &[],
         );
     }
 }

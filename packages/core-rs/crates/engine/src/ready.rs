@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use netcon_sys::peer::Process;
 use netcon_sys::unix::{self, Kind};
-use netcon_wire::{Family, MAX_FRAME, MAX_READY, Op, Reply, SockAddr, SocketName, SocketState};
+use netcon_wire::{Family, MAX_READY, Op, Reply, SockAddr, SocketName, SocketState};
 
 use crate::datagrams::Datagrams;
 use crate::engine::Engine;
@@ -86,19 +86,19 @@ impl Engine {
             process,
             waiting: Vec::with_capacity(SOCKETS),
         });
-        let channel = self.sessions.get(session).ok_or(Failure(EIO))?;
-        let ready = channel.ready.as_ref().ok_or(Failure(EIO))?;
+        let owner = self.sessions.get(session).ok_or(Failure(EIO))?;
+        let ready = owner.ready.as_ref().ok_or(Failure(EIO))?;
         let fill = u32::try_from(self.native.fill).unwrap_or(0).to_le_bytes();
         let [a, b, c, d] = fill;
         let value = [a, b, c, d, u8::from(can_fetch)];
-        let mut buf = [0; MAX_FRAME];
-        let len = Reply::Value(&value)
-            .encode(Op::Ready, request, 0, &mut buf)
-            .map_err(|_| Failure(EIO))?;
-        let record = buf.get(..len).unwrap_or(&[]);
-        let pass = [ready.theirs.as_fd(), reachable.as_fd()];
-        // A program that does not read its answers loses them.
-        let _ = unix::send_record_with(channel.channel.as_fd(), record, &pass);
+        self.send_reply(
+            owner.channel.as_fd(),
+            Op::Ready,
+            request,
+            0,
+            &Reply::Value(&value),
+            &[ready.theirs.as_fd(), reachable.as_fd()],
+        );
         Ok(None)
     }
 

@@ -136,7 +136,7 @@ impl Engine {
             Ok(Some(answer)) => self.send_answer(channel, op, id, &answer),
             Ok(None) => {}
             Err(Failure(errno)) => {
-                self.send_reply(channel, op, id, errno, &Reply::Failed(errno), None);
+                self.send_reply(channel, op, id, errno, &Reply::Failed(errno), &[]);
             }
         }
     }
@@ -484,7 +484,8 @@ impl Engine {
             Answer::Interface(interface) => (0, Reply::Interface(**interface), None),
             Answer::Done => (0, Reply::Done, None),
         };
-        self.send_reply(to, op, id, status, &reply, fd.map(AsFd::as_fd));
+        let fd = fd.map(AsFd::as_fd);
+        self.send_reply(to, op, id, status, &reply, fd.as_slice());
     }
 
     pub(crate) fn send_reply(
@@ -494,14 +495,14 @@ impl Engine {
         id: u32,
         status: u32,
         reply: &Reply<'_>,
-        fd: Option<BorrowedFd<'_>>,
+        fds: &[BorrowedFd<'_>],
     ) {
         let mut buf = [0; MAX_FRAME];
         if let Ok(n) = reply.encode(op, id, status, &mut buf)
             && let Some(frame) = buf.get(..n)
         {
             // A program that does not read its answers loses them: the queue is the kernel's.
-            let _ = unix::send_record(to, frame, fd);
+            let _ = unix::send_record_with(to, frame, fds);
         }
     }
 }
