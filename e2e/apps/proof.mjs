@@ -48,9 +48,11 @@ export function bypassed(role, app, counted, kernel) {
   const datagrams = app.datagrams ?? 0;
   const linked = counted.rx_bytes + counted.tx_bytes;
   const passed = counted.datagrams_in + counted.datagrams_out;
+  // A server with TCP_DEFER_ACCEPT, as Apache, is not connected to directly.
+  const direct = role.direct && counted.shortcuts >= 1;
   const reasons = [
-    [role.server && !(counted.accepted >= 1), 'no connection was accepted in netcon'],
-    [role.client && !(counted.connected >= 1), 'no connection was made in netcon'],
+    [role.server && !direct && !(counted.accepted >= 1), 'no connection was accepted in netcon'],
+    [role.client && !direct && !(counted.connected >= 1), 'no connection was made in netcon'],
     [role.tap && !(linked >= bytes), `${linked} bytes on netcon's link, at least ${bytes} are needed`],
     [!role.tap && kernel.connections !== 0, `${kernel.connections} connections of the kernel's TCP`],
   ];

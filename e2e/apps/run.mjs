@@ -57,13 +57,13 @@ for (const { app, role, said, details } of broken)
 if (options.all && positionals.length === 0 && !options.role) writeFileSync(DOCUMENT, markdown(results, ROLES));
 process.exit(broken.length === 0 ? 0 : 1);
 
-/** Everything with --all or --role; else (a), (c) and (d) everywhere and the rest for one program of each kind. */
+/** Everything with --all or --role; else (a), (c), (d) and (f) everywhere and the rest for one program of each kind. */
 function rolesOf(app) {
   const has = Object.keys(ROLES).filter((role) => !(app.lacks ?? []).includes(role));
   if (options.role) return options.role.split(',').filter((role) => has.includes(role));
   if (options.all) return has;
   const first = APPS.find((other) => other.kind === app.kind) === app;
-  return has.filter((role) => first || ['a', 'c', 'd'].includes(role));
+  return has.filter((role) => first || ['a', 'c', 'd', 'f'].includes(role));
 }
 
 function versionOf(app) {
@@ -89,7 +89,7 @@ async function attempt(app, name) {
       chmodSync(open, 0o755);
       service = await Service.start(ns, {
         dir: open,
-        args: ['--tap', 'nc0', '--allow', 'all', '--max-sockets', '4096'],
+        args: ['--tap', 'nc0', '--allow', 'all', '--max-sockets', '4096', ...(role.args ?? [])],
       });
     }
     const intercept = `${NETCON} intercept --socket ${service?.socket}${options.bypass ? ' --bypass all' : ''} --`;

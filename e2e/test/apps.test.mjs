@@ -10,6 +10,7 @@ import { run } from '../lib/process.mjs';
 const PROVEN = {
   accepted: 1,
   connected: 1,
+  shortcuts: 1,
   rx_bytes: 1000,
   tx_bytes: 1000,
   datagrams_read: 5,
@@ -32,6 +33,9 @@ test('each number that is missing is a reason of its own', () => {
   assert.match(reasons(ROLES.a, { accepted: 0 }), /^no connection was accepted in netcon$/);
   assert.match(reasons(ROLES.b, { connected: 0 }), /^no connection was made in netcon$/);
   assert.match(reasons(ROLES.d, { tx_bytes: 999 }), /^1999 bytes on netcon's link, at least 2000/);
+  assert.equal(reasons(ROLES.c, { accepted: 0, connected: 0 }), '');
+  assert.match(reasons(ROLES.c, { shortcuts: 0, accepted: 0 }), /^no connection was accepted in netcon$/);
+  assert.match(reasons(ROLES.f, { connected: 0 }), /^no connection was made in netcon$/);
   assert.match(reasons(ROLES.c, {}, { connections: 1, datagrams: 0 }), /^1 connections of the kernel's TCP$/);
   assert.match(reasons(ROLES.c, {}, { connections: 0, datagrams: 1 }), /^1 datagrams of the kernel's UDP$/);
   assert.match(reasons(ROLES.c, { datagrams_read: 4 }), /^4 datagrams were read in netcon, at least 5/);
