@@ -22,7 +22,7 @@ async function turns(args) {
   const server = service.ns.start(python(), ['-c', ECHO]);
   await server.says(/up/);
   await service.must(python(), ['-c', ASK]);
-  const { counters } = await service.show('status');
+  const counters = await service.show('stats');
   await server.stop('SIGKILL');
   await service.stop();
   return [counters.turns, counters.turns_busy_polled];

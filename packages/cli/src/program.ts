@@ -98,7 +98,7 @@ function addShow(program: Command): void {
     .command('show')
     .summary('what the service holds')
     .description('Shows what the service holds, as ss(8) shows what the kernel holds.')
-    .argument('[what]', 'sockets, sessions or status', 'sockets')
+    .argument('[what]', 'sockets, sessions, status or stats', 'sockets')
     .option('--socket <path>', "the service's socket (default: $NETCON_SOCKET, else the usual places)")
     .option('--name <name>', 'the name of the service')
     .option('--state <state>', 'sockets: only those in that state, e.g. listen')

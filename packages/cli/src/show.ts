@@ -27,8 +27,12 @@ export async function show(what: string, flags: ShowFlags): Promise<string> {
       const status = await client.status();
       return flags.json ? json(status) : statusText(status);
     }
+    case 'stats': {
+      const { counters } = await client.status();
+      return flags.json ? json(counters) : columns(byName(counters));
+    }
     default:
-      throw new NetconError('NETCON_OPTION_BAD', `show ${what}: sockets, sessions or status`, {
+      throw new NetconError('NETCON_OPTION_BAD', `show ${what}: sockets, sessions, status or stats`, {
         hint: 'see netcon show --help',
       });
   }
@@ -83,10 +87,18 @@ export function statusText(status: Status): string {
       `${status.sessions} sessions, ${status.sockets} sockets, ${status.listeners} listeners, ` +
         `${status.connections} connections`,
     ],
-    ...Object.entries(status.counters)
-      .sort(([a], [b]) => a.localeCompare(b))
-      .map(([name, value]): [string, string] => [name, String(value)]),
+    ...byName(status.counters),
   ];
+  return columns(rows);
+}
+
+function byName(counters: Status['counters']): [string, string][] {
+  return Object.entries(counters)
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(([name, value]) => [name, String(value)]);
+}
+
+function columns(rows: [string, string][]): string {
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('');
 }

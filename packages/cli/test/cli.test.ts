@@ -43,7 +43,7 @@ const failures: [args: string[], status: number, stderr: RegExp][] = [
   [['intercept', '--bypass', 'x', 'true'], 2, /--bypass x: neither/],
   [['intercept', 'true'], 125, /no service at .*netcon\.sock nor at \/run\/netcon\/netcon\.sock.*\n.*netcon service/],
   [['show', '--socket', 'none.sock'], 1, /none\.api\.sock: no service there/],
-  [['show', 'nonsense'], 2, /sockets, sessions or status/],
+  [['show', 'nonsense'], 2, /sockets, sessions, status or stats/],
 ];
 
 for (const [args, status, stderr] of failures) {
