@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { stripVTControlCharacters } from 'node:util';
 import { NetconError } from '@netcon/api/local';
 import type { Service } from '@netcon/api/server';
 import { announce } from '../src/announce.js';
@@ -35,7 +36,8 @@ test('a tap without addresses comes with the commands that root needs', () => {
 
 test('why there is no tap is told, with the remedy', () => {
   const tapProblem = new NetconError('NETCON_TAP_DENIED', 'no permission');
-  const lines = announce(shown({ tapProblem }));
+  // FORCE_COLOR may be set.
+  const lines = stripVTControlCharacters(announce(shown({ tapProblem })));
   assert.match(lines, /no tap {4}no permission: programs reach each other only\n.*run as root/);
   assert.match(lines, /curl http:\/\/10\.77\.0\.2\//);
 });
