@@ -181,10 +181,25 @@ static void file_to_socket(void)
 	close(c), close(s), close(f);
 }
 
+static void nothing_behind_the_end(void)
+{
+	int c, s;
+	char b[4] = "";
+	printf("-- a send of nothing, when the peer has closed\n");
+	pair(&c, &s);
+	close(s);
+	CALL(recv(c, b, 4, 0));
+	for (int i = 0; i < 3; i++)
+		CALL(send(c, b, 0, 0));
+	CALL(send(c, b, 1, 0));
+	close(c);
+}
+
 int main(int argc, char **argv)
 {
 	start(argc, argv);
 	receiving();
+	nothing_behind_the_end();
 	names();
 	sending();
 	file_to_socket();

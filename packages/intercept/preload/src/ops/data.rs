@@ -127,12 +127,16 @@ fn parting(socket: &Socket, native: Errno, len: Option<usize>) -> Option<isize> 
     }
     let taken = len.and_then(|len| isize::try_from(len).ok());
     if identity::is_over(socket.fd) {
-        let pending = sys::getsockopt::<c_int>(socket.fd, abi::SOL_SOCKET, abi::SO_ERROR);
-        identity::told(socket.fd);
-        if let Ok(error @ 1..) = pending {
-            return Some(fail(Errno(error)));
+        let pending = sys::getsockopt::<c_int>(socket.fd, abi::SOL_SOCKET, abi::SO_ERROR)
+            .ok()
+            .filter(|error| *error > 0)
+            .or_else(|| options::service_error(socket.fd).ok())
+            .filter(|error| *error > 0);
+        // A write of nothing sends nothing that the other end could refuse.
+        if pending.is_some() || taken != Some(0) {
+            identity::told(socket.fd);
         }
-        if let Ok(error @ 1..) = options::service_error(socket.fd) {
+        if let Some(error) = pending {
             return Some(fail(Errno(error)));
         }
     }
