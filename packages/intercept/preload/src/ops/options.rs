@@ -34,6 +34,12 @@ fn owner(level: c_int, name: c_int, state: SocketState) -> Owner {
     match name {
         // While a connect is under way the send buffer is the service's gate (design.md 3).
         abi::SO_SNDBUF | abi::SO_SNDBUFFORCE if state == SocketState::Connecting => Owner::Service,
+        // Clients set them on every connection. What accept copies is told before: carry::tell_timeouts.
+        abi::SO_RCVTIMEO | abi::SO_SNDTIMEO | abi::SO_RCVTIMEO_NEW | abi::SO_SNDTIMEO_NEW
+            if state != SocketState::Listening =>
+        {
+            Owner::Kernel
+        }
         abi::SO_REUSEADDR
         | abi::SO_KEEPALIVE
         | abi::SO_LINGER
@@ -74,15 +80,6 @@ fn is_told(name: c_int, state: SocketState) -> bool {
         abi::SO_REUSEADDR => state == SocketState::Connected,
         _ => false,
     }
-}
-
-/// What the kernel has alone until it is to be inherited: clients set it on every connection. See
-/// [`carry::tell_timeouts`].
-fn is_timeout(name: c_int) -> bool {
-    matches!(
-        name,
-        abi::SO_RCVTIMEO | abi::SO_SNDTIMEO | abi::SO_RCVTIMEO_NEW | abi::SO_SNDTIMEO_NEW
-    )
 }
 
 /// getsockopt(2)
@@ -180,8 +177,7 @@ pub(crate) unsafe fn set(
         return Detour::Failed(Errno::ENOPROTOOPT);
     }
     let owner = owner(level, name, socket.state);
-    let at_listen = is_timeout(name) && socket.state != SocketState::Listening;
-    if owner == Owner::Kernel || (owner == Owner::Both && at_listen) {
+    if owner == Owner::Kernel {
         // SAFETY: the caller's contract.
         if unsafe { is_early_timestamping(&socket, name, value) } {
             return Detour::Failed(Errno::EINVAL);
