@@ -16,7 +16,8 @@ const ROUNDS: usize = 200_000;
 const BUSY: usize = 10;
 
 fn main() {
-    for count in std::env::args().skip(1).filter_map(|arg| arg.parse().ok()) {
+    for arg in std::env::args().skip(1) {
+        let count = arg.parse().expect("a number of connections");
         let (mut pair, ends) = open(count);
         // Once on all, for memory that was never touched is slow.
         ping_pong(&mut pair, &ends, count);
