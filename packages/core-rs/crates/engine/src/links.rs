@@ -1,6 +1,7 @@
 //! Joins the stack to a link: the link is put together, frames go out, ring memory comes from sys.
 
 use std::any::Any;
+use std::io;
 
 use netcon_link::{CaptureLink, Checksum, FaultLink, Link, Segment, TapLink, TxOffload};
 use netcon_stack::{FrameSink, Ring, RingBytes, RingPages, RingSource, TxMeta};
@@ -95,26 +96,31 @@ pub(crate) struct LinkSink<'a> {
     pub(crate) failed: &'a mut u64,
 }
 
+impl LinkSink<'_> {
+    /// A frame the link cannot take is lost, as on any wire; TCP sends it again.
+    fn count(&mut self, sent: &io::Result<()>) {
+        match sent {
+            Ok(()) => *self.sent += 1,
+            Err(_) => *self.failed += 1,
+        }
+    }
+}
+
 impl FrameSink for LinkSink<'_> {
     fn send(&mut self, meta: &TxMeta, frame: &[u8]) {
         let Some(link) = self.link.as_mut() else {
             return;
         };
-        // A frame the link cannot take is lost, as on any wire; TCP sends it again.
-        match link.send(&offload(meta), frame) {
-            Ok(()) => *self.sent += 1,
-            Err(_) => *self.failed += 1,
-        }
+        let sent = link.send(&offload(meta), frame);
+        self.count(&sent);
     }
 
     fn send_parts(&mut self, meta: &TxMeta, parts: [&[u8]; 3]) {
         let Some(link) = self.link.as_mut() else {
             return;
         };
-        match link.send_parts(&offload(meta), parts) {
-            Ok(()) => *self.sent += 1,
-            Err(_) => *self.failed += 1,
-        }
+        let sent = link.send_parts(&offload(meta), parts);
+        self.count(&sent);
     }
 }
 

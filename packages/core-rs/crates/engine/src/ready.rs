@@ -110,21 +110,18 @@ impl Engine {
         let count = count.min(MAX_READY);
         if self
             .ready_of(session)
-            .is_some_and(|ready| ready.waiting.len() + count > SOCKETS)
+            .is_some_and(|ready| ready.lying() + count > SOCKETS)
         {
             // Some may have been taken and closed without a request.
             self.reap();
         }
-        if let Some(ready) = self.ready_of(session) {
-            let waiting = std::mem::take(&mut ready.waiting);
+        if let Some(ready) = self
+            .sessions
+            .get_mut(session)
+            .and_then(|s| s.ready.as_mut())
+        {
             // Others were taken and closed without a request, and found dead since.
-            let waiting = waiting
-                .into_iter()
-                .filter(|key| self.table.get(*key).is_some());
-            let waiting = waiting.collect();
-            if let Some(ready) = self.ready_of(session) {
-                ready.waiting = waiting;
-            }
+            ready.waiting.retain(|key| self.table.get(*key).is_some());
         }
         let (mut keys, mut fds) = (Vec::with_capacity(count), Vec::with_capacity(count));
         while keys.len() < count && self.may_have_another(session, keys.len()) {
@@ -174,7 +171,7 @@ impl Engine {
         else {
             return false;
         };
-        let lying = ready.waiting.len() + more;
+        let lying = ready.lying() + more;
         let mine = usize::try_from(owner.sockets).unwrap_or(usize::MAX) + lying;
         let most = usize::try_from(max_sockets).unwrap_or(usize::MAX);
         let most = most.min(self.config.max_sockets);
